@@ -1,0 +1,143 @@
+/**
+ * The typed door to the native addon (native/addon). Everything that can block
+ * returns a promise and runs off the event loop. Failures reject with an Error
+ * that carries `code` ("ENOSPC"), `errno` (positive), `syscall` and, where one
+ * is concerned, `path`.
+ */
+
+/** How a disk's image is opened and its trace kept. */
+export interface DiskOptions {
+  /** Absolute path of a regular file or a block device. */
+  readonly imagePath: string;
+  readonly readOnly: boolean;
+  /** Number of the disk in the trace records. */
+  readonly number: number;
+  /** Where the trace file is made (mode 0600); it must not exist. */
+  readonly tracePath: string;
+  /** Engine threads, each with a ring of its own: 1 … 64. */
+  readonly threads: number;
+  /** Records a ring, a power of two. */
+  readonly ringCapacity: number;
+  /** Bytes of payload kept, over all threads; 0 keeps none. */
+  readonly payloadLimit: number;
+  /** False writes no records and keeps no payloads (for the benchmark). */
+  readonly trace: boolean;
+}
+
+export interface DiskCounters {
+  /** CLOCK_MONOTONIC, ns. */
+  readonly time: bigint;
+  readonly reads: bigint;
+  readonly writes: bigint;
+  readonly flushes: bigint;
+  readonly discards: bigint;
+  readonly zeroes: bigint;
+  readonly readBytes: bigint;
+  readonly writtenBytes: bigint;
+  readonly errors: bigint;
+  readonly inFlight: number;
+  readonly payloadBytes: bigint;
+}
+
+/** An open image with its trace; serves requests once a route is started. */
+export interface NativeDisk {
+  /** Whole sectors of the image, in bytes. */
+  readonly size: bigint;
+  /** Bytes past the last whole sector. */
+  readonly tail: bigint;
+  readonly imageKind: 'file' | 'block-device';
+  /**
+   * Serves the FUSE file `fileName` with native threads. `fuse` is either an fd
+   * of /dev/fuse that is mounted already (it is then owned by the disk), or the
+   * directory on which fusermount3 is to mount for this user. Resolves once the
+   * kernel's FUSE_INIT is answered, so that the file can be opened.
+   */
+  startFuse(options: {
+    readonly fuse: number | string;
+    readonly fileName: string;
+    readonly ownerUid: number;
+    readonly ownerGid: number;
+  }): Promise<void>;
+  /** Resolves when the route's threads have ended, with why: null after a stop or an unmount. */
+  ended(): Promise<string | null>;
+  counters(): DiskCounters;
+  /** Copies part of a kept payload; null when it is no longer kept. */
+  readPayload(
+    sequence: bigint,
+    offset: number,
+    length: number,
+  ): { readonly total: bigint; readonly bytes: Uint8Array } | null;
+  /** Reads the image itself, past the trace. `sector` in units of 512 bytes, `length` in bytes. */
+  readImage(sector: bigint, length: number): Promise<Uint8Array>;
+  /** fdatasync of the image. */
+  flush(): Promise<void>;
+  /** Ends the threads (the FUSE connection is aborted if still there), marks the trace closed, closes the image. */
+  close(): Promise<void>;
+}
+
+/** Reads a trace file, with a cursor a ring. */
+export interface NativeTraceReader {
+  readonly diskNumber: number;
+  readonly ringCount: number;
+  /** Records a ring. */
+  readonly ringCapacity: bigint;
+  readonly epochMonotonicNs: bigint;
+  readonly epochRealtimeNs: bigint;
+  readonly daemonPid: number;
+  /** True once the engine has written its last record. */
+  readonly closed: boolean;
+  /**
+   * Fills `target` with whole records from all rings, ascending by sequence
+   * within this call. Never blocks. `lost` counts what the rings overwrote
+   * before this reader came by, since the last call.
+   */
+  read(target: ArrayBuffer): { readonly count: number; readonly lost: bigint };
+  close(): void;
+}
+
+export interface LoopStatus {
+  /** st_dev and st_ino of the backing file. */
+  readonly backingDevice: bigint;
+  readonly backingInode: bigint;
+  /** The label given at attach (lo_file_name, at most 63 bytes). */
+  readonly label: string;
+  readonly readOnly: boolean;
+  readonly directIo: boolean;
+}
+
+export interface NativeAddon {
+  /** BIOSCOPE_TRACE_VERSION of native/wire/trace.h it was built with. */
+  readonly traceVersion: number;
+  openDisk(options: DiskOptions): Promise<NativeDisk>;
+  openTrace(path: string, from: 'oldest' | 'newest'): NativeTraceReader;
+  /**
+   * An exclusive lock on `path` (created 0600) for the life of the process or
+   * until `unlockFile`; returns null when another process has it.
+   */
+  lockFile(path: string): number | null;
+  unlockFile(lock: number): void;
+
+  // What needs root: native/helper, in process for now (app/privileged).
+  /** Opens /dev/fuse and mounts it on `directory`; returns the fd. */
+  mountFuse(options: {
+    readonly directory: string;
+    readonly ownerUid: number;
+    readonly ownerGid: number;
+  }): Promise<number>;
+  /** umount2(MNT_DETACH | UMOUNT_NOFOLLOW). */
+  unmountLazily(directory: string): Promise<void>;
+  /** Puts a loop device over `path` (direct I/O, partitions scanned); resolves to e.g. "/dev/loop3". */
+  attachLoop(options: {
+    readonly path: string;
+    readonly readOnly: boolean;
+    readonly label: string;
+  }): Promise<string>;
+  /** Null when `device` is not configured. */
+  loopStatus(device: string): Promise<LoopStatus | null>;
+  /**
+   * Takes the device exclusively (EBUSY when mounted or claimed), flushes it,
+   * clears it and waits until it is gone. With `force` it is cleared as soon as
+   * its last user lets go, and no flush is tried (its daemon is dead).
+   */
+  detachLoop(options: { readonly device: string; readonly force: boolean }): Promise<void>;
+}

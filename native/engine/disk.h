@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// A disk: a backend, its trace and its counters, and the engine threads
+// ("workers") that carry requests from a route to the backend.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "backend.h"
+#include "payload_store.h"
+#include "request.h"
+#include "trace_file.h"
+
+namespace bioscope
+{
+
+struct DiskOptions {
+	uint32_t number = 0; // in the trace records
+	uint8_t route = BIOSCOPE_ROUTE_FUSE_LOOP;
+	unsigned workers = 4;                 // engine threads, each with a ring
+	std::string trace_path;               // the trace file; must not exist yet
+	uint64_t ring_capacity = 1 << 16;     // records, a power of two
+	uint64_t payload_limit = 64ULL << 20; // bytes over all workers; 0 keeps none
+	bool trace = true;                    // false: no records, no payloads
+};
+
+// Counters since the disk was opened. Read without stopping anybody.
+struct Counters {
+	uint64_t reads, writes, flushes, discards, zeroes;
+	uint64_t read_bytes, written_bytes, errors;
+	uint32_t in_flight;
+};
+
+class Worker;
+
+class Disk
+{
+public:
+	// Makes the trace file. Throws std::system_error.
+	Disk(std::unique_ptr<Backend> backend, const DiskOptions &options);
+	~Disk();
+
+	Backend &backend() { return *backend_; }
+	const DiskOptions &options() const { return options_; }
+	// The worker of engine thread `index`; used by that thread alone.
+	Worker &worker(unsigned index) { return *workers_[index]; }
+	unsigned worker_count() const { return static_cast<unsigned>(workers_.size()); }
+
+	Counters counters() const; // any thread
+	PayloadStore &payloads() { return payloads_; }
+	// Marks the trace as complete. After the last worker has ended.
+	void close_trace();
+
+private:
+	friend class Worker;
+
+	DiskOptions options_;
+	std::unique_ptr<Backend> backend_;
+	TraceFile trace_;
+	PayloadStore payloads_;
+	std::vector<std::unique_ptr<Worker>> workers_;
+	std::atomic<uint64_t> next_sequence_{1};
+	std::atomic<uint32_t> in_flight_{0};
+};
+
+// A request that has arrived and is not answered yet.
+struct InFlight {
+	Request request;
+	uint64_t sequence = 0;
+	uint64_t arrival_ns = 0;
+	uint64_t backend_ns = 0; // when the backend was called
+	uint16_t depth = 0;
+};
+
+// The part of a disk that belongs to one engine thread. Use, for each request:
+//
+//	InFlight flight = worker.arrive(request);     // whole request is here
+//	int error = worker.execute(flight, data);     // calls the backend
+//	... hand the answer to the kernel ...
+//	worker.complete(flight, error, payload);      // record, counters, payload
+//
+// Several flights of one worker may be open at a time and complete in any order,
+// but always on the worker's own thread.
+class Worker
+{
+public:
+	Worker(Disk &disk, unsigned index);
+
+	// Counts the request in and gives it its sequence number and arrival time.
+	InFlight arrive(const Request &request);
+
+	// Runs the request on the backend. `data` is the payload of a write, or the
+	// room for a read, of request.length bytes; empty otherwise. PREFLUSH and FUA
+	// are honoured around a write. Out of range, misaligned or unknown requests
+	// are refused here. Returns 0 or a positive errno.
+	int execute(InFlight &flight, std::span<std::byte> data);
+
+	// Writes the trace record and counts the request out. `payload` is what was
+	// read or written and shall be kept: bytes inside this worker's payload arena
+	// (kept in place, see PayloadArena) or anywhere else (copied); empty for none.
+	void complete(const InFlight &flight, int error, std::span<const std::byte> payload);
+
+	// This worker's piece of the payload store: room that a route can receive
+	// and read into, so that keeping a payload costs no copy.
+	PayloadArena &arena();
+
+	unsigned index() const { return index_; }
+
+private:
+	friend class Disk;
+
+	Disk &disk_;
+	unsigned index_;
+	// Single writer (this thread), any reader: plain atomics, relaxed.
+	struct alignas(64) {
+		std::atomic<uint64_t> reads, writes, flushes, discards, zeroes;
+		std::atomic<uint64_t> read_bytes, written_bytes, errors;
+	} counters_{};
+};
+
+} // namespace bioscope
