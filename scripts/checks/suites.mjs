@@ -1,0 +1,159 @@
+// The suites of `npm test`. Each returns how many tests passed and failed, which
+// were skipped and why; the text of its failures; and a command that repeats it.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runChecks } from '../check.mjs';
+import { run } from './run.mjs';
+import { root } from './sources.mjs';
+
+/**
+ * @typedef {{
+ *   passed: number, failed: number,
+ *   skips: { name: string, reason: string }[],
+ *   failures: { text: string, repeat: string }[],
+ * }} Outcome
+ */
+
+/** What a program that gave no account of itself counts for: one failure. */
+function crashed(text, repeat) {
+  return { passed: 0, failed: 1, skips: [], failures: [{ text, repeat }] };
+}
+
+function sum(outcomes) {
+  const total = { passed: 0, failed: 0, skips: [], failures: [] };
+  for (const outcome of outcomes) {
+    total.passed += outcome.passed;
+    total.failed += outcome.failed;
+    total.skips.push(...outcome.skips);
+    total.failures.push(...outcome.failures);
+  }
+  return total;
+}
+
+async function check() {
+  const results = await runChecks();
+  const failed = results.filter(({ ok }) => !ok);
+  return {
+    passed: results.length - failed.length,
+    failed: failed.length,
+    skips: [],
+    failures: failed.map(({ name, output, repeat }) => ({ text: `${name}\n${output}`, repeat })),
+  };
+}
+
+/** Runs vitest projects, under Xvfb where `display` is asked for and there is none. */
+async function vitest(projects, { display = false, timeoutSeconds }) {
+  const directory = mkdtempSync(join(tmpdir(), 'bioscope-test-'));
+  const reportPath = join(directory, 'report.json');
+  try {
+    const argv = [
+      join(root, 'node_modules/vitest/vitest.mjs'),
+      'run',
+      ...projects.flatMap((project) => ['--project', project]),
+      '--reporter=default',
+      `--reporter=${join(root, 'scripts/checks/vitest-reporter.mjs')}`,
+    ];
+    const underXvfb = display && !process.env.DISPLAY;
+    const command = underXvfb ? 'xvfb-run' : process.execPath;
+    const prefix = underXvfb
+      ? ['-a', '--server-args=-screen 0 1600x1000x24', process.execPath]
+      : [];
+    const repeat = `${underXvfb ? 'xvfb-run -a ' : ''}npx vitest run ${projects
+      .map((project) => `--project ${project}`)
+      .join(' ')}`;
+    const result = await run(command, [...prefix, ...argv], {
+      env: { BIOSCOPE_TEST_REPORT: reportPath },
+      timeoutSeconds,
+    });
+    let report;
+    try {
+      report = JSON.parse(readFileSync(reportPath, 'utf8'));
+    } catch {
+      return crashed(`vitest left no report (${result.status})\n${result.output}`, repeat);
+    }
+    const { passed, failed, skips } = report;
+    const failures = failed > 0 ? [{ text: result.output, repeat }] : [];
+    if (!result.ok && failed === 0)
+      return sum([
+        { passed, failed, skips, failures },
+        crashed(`vitest ended with ${result.status}\n${result.output}`, repeat),
+      ]);
+    return { passed, failed, skips, failures };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** The counts in doctest's summaries: several programs, one line each. */
+function doctestCounts(output) {
+  const line =
+    /\[doctest\] test cases:\s*(\d+)\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed\s*\|\s*(\d+) skipped/g;
+  let passed = 0;
+  let failed = 0;
+  let skipped = 0;
+  for (const match of output.matchAll(line)) {
+    passed += Number(match[2]);
+    failed += Number(match[3]);
+    skipped += Number(match[4]);
+  }
+  return { passed, failed, skipped };
+}
+
+async function makeTarget(target) {
+  const repeat = `make -C test/native ${target}`;
+  const result = await run('make', ['-C', 'test/native', '-j2', target], { timeoutSeconds: 600 });
+  const { passed, failed, skipped } = doctestCounts(result.output);
+  const skips = Array.from({ length: skipped }, () => ({ name: target, reason: 'doctest' }));
+  const lost = result.ok ? passed + failed === 0 : failed === 0;
+  if (lost) {
+    const text = `${target}: ${passed} tests passed, but make ended with ${result.status}`;
+    return sum([
+      { passed, failed, skips, failures: [] },
+      crashed(`${text}\n${result.output}`, repeat),
+    ]);
+  }
+  const failures = failed > 0 ? [{ text: result.output, repeat }] : [];
+  return { passed, failed, skips, failures };
+}
+
+async function native() {
+  const outcomes = [];
+  for (const target of ['check', 'check-asan', 'check-tsan'])
+    outcomes.push(await makeTarget(target));
+  return sum(outcomes);
+}
+
+/**
+ * In the order in which they run.
+ *
+ * @type {{ name: string, about: string, work: () => Promise<Outcome> }[]}
+ */
+export const suites = [
+  { name: 'check', about: 'types, lint, format, generated files', work: check },
+  {
+    name: 'unit',
+    about: 'TypeScript, without a device or a window',
+    work: () => vitest(['app', 'renderer', 'checks'], { timeoutSeconds: 300 }),
+  },
+  {
+    name: 'native',
+    about: 'the engine, plain and under the address, undefined and thread sanitizers',
+    work: native,
+  },
+  {
+    name: 'block',
+    about: 'real block devices',
+    work: () => vitest(['block'], { timeoutSeconds: 480 }),
+  },
+  {
+    name: 'e2e',
+    about: 'the real window',
+    work: () => vitest(['e2e'], { display: true, timeoutSeconds: 480 }),
+  },
+  {
+    name: 'package',
+    about: 'the packaged app',
+    work: () => vitest(['package'], { display: true, timeoutSeconds: 300 }),
+  },
+];
