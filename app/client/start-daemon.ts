@@ -1,0 +1,161 @@
+/**
+ * Connects to the daemon, starting it first where none runs. The daemon is a
+ * process of its own: it outlives whoever started it.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync, statSync, truncateSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BioscopeError } from '../contract/errors';
+import { DaemonClient } from './daemon-client';
+import { prepareRuntimeDirectory, type RuntimePaths } from './runtime-directory';
+
+/** Exit status of a daemon that found another one running: no failure, its starter just connects. */
+export const EXIT_DAEMON_RUNNING = 3;
+/** The log begins anew past this many bytes. */
+const LONGEST_LOG = 1024 * 1024;
+const POLL_MS = 20;
+const RELAUNCH_MS = 200;
+/** Clearing what a dead daemon left behind can take some seconds. */
+const START_TIMEOUT_MS = 30_000;
+const LOG_LINES_SHOWN = 8;
+
+export interface StartOptions {
+  /** Absolute path of the bundled daemon, dist/daemon.cjs. */
+  readonly daemonScript: string;
+  readonly environment?: NodeJS.ProcessEnv;
+}
+
+/** Connects to a daemon that runs already; null when there is none. */
+export async function connectDaemon(paths: RuntimePaths): Promise<DaemonClient | null> {
+  const client = await DaemonClient.connect(paths.socket);
+  if (client === null) return null;
+  try {
+    await client.hello();
+    return client;
+  } catch (thrown) {
+    client.close();
+    throw thrown;
+  }
+}
+
+/**
+ * Connects to the daemon, starting it where none runs. Throws BioscopeError:
+ * RUNTIME_DIRECTORY, DAEMON_RUNNING (of another version), or DAEMON_UNREACHABLE
+ * with the last lines of its log.
+ */
+export async function startDaemon(options: StartOptions): Promise<DaemonClient> {
+  const environment = options.environment ?? process.env;
+  const paths = prepareRuntimeDirectory(environment);
+  const running = await connectUnlessEnding(paths);
+  if (running) return running;
+
+  const logStart = rotateLog(paths.log);
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  let attempt = launch(options.daemonScript, paths, environment);
+  while (Date.now() < deadline) {
+    const client = await connectUnlessEnding(paths);
+    if (client) return client;
+    if (attempt.end === null) {
+      await Promise.race([sleep(POLL_MS), attempt.ended]);
+    } else if (attempt.end === `status ${EXIT_DAEMON_RUNNING}`) {
+      // Another daemon has the lock but does not listen: it is about to, or about to end.
+      await sleep(RELAUNCH_MS);
+      attempt = launch(options.daemonScript, paths, environment);
+    } else {
+      throw startFailed(`The daemon could not start (${attempt.end}).`, paths.log, logStart);
+    }
+  }
+  throw startFailed(
+    `The daemon did not answer within ${START_TIMEOUT_MS / 1000} s.`,
+    paths.log,
+    logStart,
+  );
+}
+
+/** Like connectDaemon; null too for a daemon that accepts and then closes because it is ending. */
+async function connectUnlessEnding(paths: RuntimePaths): Promise<DaemonClient | null> {
+  try {
+    return await connectDaemon(paths);
+  } catch (thrown) {
+    if (thrown instanceof BioscopeError && thrown.value.code === 'DAEMON_UNREACHABLE') {
+      const { errno } = thrown.value;
+      if (errno === null || errno === 'EPIPE' || errno === 'ECONNRESET') return null;
+    }
+    throw thrown;
+  }
+}
+
+interface Launch {
+  /** How the process ended; null while it runs. */
+  end: string | null;
+  readonly ended: Promise<void>;
+}
+
+function launch(script: string, paths: RuntimePaths, environment: NodeJS.ProcessEnv): Launch {
+  const child = spawnDaemon(script, paths, environment);
+  const result: Launch = {
+    end: null,
+    ended: new Promise((resolve) => {
+      const over = (how: string) => {
+        result.end = how;
+        resolve();
+      };
+      child.once('error', (error) => over(error.message));
+      child.once('exit', (code, signal) =>
+        over(code === null ? `ended by ${signal ?? 'a signal'}` : `status ${code}`),
+      );
+    }),
+  };
+  return result;
+}
+
+function spawnDaemon(
+  script: string,
+  paths: RuntimePaths,
+  environment: NodeJS.ProcessEnv,
+): ChildProcess {
+  if (!existsSync(script)) {
+    throw new BioscopeError(
+      'DAEMON_UNREACHABLE',
+      `The daemon's program ${script} is missing. Build Bioscope first (npm run build).`,
+    );
+  }
+  const log = openSync(paths.log, 'a', 0o600);
+  try {
+    const child = spawn(process.execPath, [script], {
+      detached: true,
+      cwd: '/',
+      stdio: ['ignore', log, log],
+      env: {
+        ...environment,
+        BIOSCOPE_RUNTIME_DIRECTORY: paths.directory,
+        ...(process.versions['electron'] === undefined ? {} : { ELECTRON_RUN_AS_NODE: '1' }),
+      },
+    });
+    child.unref();
+    return child;
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** Where in the log the next daemon's lines begin. */
+function rotateLog(path: string): number {
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (size <= LONGEST_LOG) return size;
+  truncateSync(path);
+  return 0;
+}
+
+function startFailed(message: string, logPath: string, logStart: number): BioscopeError {
+  let tail = '';
+  try {
+    const lines = readFileSync(logPath).subarray(logStart).toString('utf8').trimEnd().split('\n');
+    tail = lines.slice(-LOG_LINES_SHOWN).join('\n');
+  } catch {
+    // Without a log there is nothing to add to the message.
+  }
+  const said =
+    tail === '' ? `Its log ${logPath} says nothing.` : `Its log ${logPath} ends:\n${tail}`;
+  return new BioscopeError('DAEMON_UNREACHABLE', `${message} ${said}`);
+}
