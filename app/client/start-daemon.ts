@@ -23,6 +23,10 @@ export interface StartOptions {
   /** Absolute path of the bundled daemon, dist/daemon.cjs. */
   readonly daemonScript: string;
   readonly environment?: NodeJS.ProcessEnv;
+  /** The Node to run it on; without it this process's own binary. */
+  readonly program?: string | undefined;
+  /** Called when a daemon that this call started has ended: how, in words for a sentence. */
+  readonly onExit?: (how: string, pid: number) => void;
 }
 
 /** Connects to a daemon that runs already; null when there is none. */
@@ -110,10 +114,11 @@ function launch(script: string, paths: RuntimePaths, environment: NodeJS.Process
 }
 
 function spawnDaemon(
-  script: string,
+  { daemonScript: script, program }: StartOptions,
   paths: RuntimePaths,
   environment: NodeJS.ProcessEnv,
 ): ChildProcess {
+  const runsOnOurselves = program === undefined;
   if (!existsSync(script)) {
     throw new BioscopeError(
       'DAEMON_UNREACHABLE',
@@ -122,14 +127,16 @@ function spawnDaemon(
   }
   const log = openSync(paths.log, 'a', 0o600);
   try {
-    const child = spawn(process.execPath, [script], {
+    const child = spawn(program ?? process.execPath, [script], {
       detached: true,
       cwd: '/',
       stdio: ['ignore', log, log],
       env: {
         ...environment,
         BIOSCOPE_RUNTIME_DIRECTORY: paths.directory,
-        ...(process.versions['electron'] === undefined ? {} : { ELECTRON_RUN_AS_NODE: '1' }),
+        ...(runsOnOurselves && process.versions['electron'] !== undefined
+          ? { ELECTRON_RUN_AS_NODE: '1' }
+          : {}),
       },
     });
     child.unref();
