@@ -53,7 +53,6 @@ if (target === null) {
   app.exit(1);
 } else {
   process.defaultApp = true;
-  process.argv.splice(1, words.indexOf(words.find((word) => path.resolve(word) === target)));
   for (const name of preloaded) require(name);
   let main = target;
   if (fs.statSync(target).isDirectory()) {
