@@ -55,7 +55,7 @@ export async function startDaemon(options: StartOptions): Promise<DaemonClient> 
 
   const logStart = rotateLog(paths.log);
   const deadline = Date.now() + START_TIMEOUT_MS;
-  let attempt = launch(options.daemonScript, paths, environment);
+  let attempt = launch(options, paths, environment);
   while (Date.now() < deadline) {
     const client = await connectUnlessEnding(paths);
     if (client) return client;
@@ -64,7 +64,7 @@ export async function startDaemon(options: StartOptions): Promise<DaemonClient> 
     } else if (attempt.end === `status ${EXIT_DAEMON_RUNNING}`) {
       // Another daemon has the lock but does not listen: it is about to, or about to end.
       await sleep(RELAUNCH_MS);
-      attempt = launch(options.daemonScript, paths, environment);
+      attempt = launch(options, paths, environment);
     } else {
       throw startFailed(`The daemon could not start (${attempt.end}).`, paths.log, logStart);
     }
@@ -95,14 +95,19 @@ interface Launch {
   readonly ended: Promise<void>;
 }
 
-function launch(script: string, paths: RuntimePaths, environment: NodeJS.ProcessEnv): Launch {
-  const child = spawnDaemon(script, paths, environment);
+function launch(
+  options: StartOptions,
+  paths: RuntimePaths,
+  environment: NodeJS.ProcessEnv,
+): Launch {
+  const child = spawnDaemon(options, paths, environment);
   const result: Launch = {
     end: null,
     ended: new Promise((resolve) => {
       const over = (how: string) => {
         result.end = how;
         resolve();
+        options.onExit?.(how, child.pid ?? 0);
       };
       child.once('error', (error) => over(error.message));
       child.once('exit', (code, signal) =>
