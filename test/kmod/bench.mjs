@@ -1,0 +1,199 @@
+// How fast the module is, beside other ways to serve a disk from a process, in one
+// guest: `node test/kmod/bench.mjs [--kernel SERIES] [--rounds N] [--seconds N]`.
+//
+// A guest is emulated, so only ratios count: each is taken within a round, in which
+// all devices take turns at each cell, and shown as the median of the rounds.
+import { existsSync, readFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
+import { join } from 'node:path';
+import { UserError, root, runMain, say } from '../../scripts/steps.mjs';
+import { buildModule, buildPrograms, programs } from './build.mjs';
+import { ensurePackages, findKernel } from './kernels.mjs';
+import { boot } from './rig.mjs';
+
+const megabytes = 192;
+
+/** The devices: how each is made in the guest; the last line prints its node. */
+const devices = {
+  batched: ourDevice('batched', 'batched', 1),
+  'batched, 2 threads': ourDevice('batched2', 'batched', 2),
+  strict: ourDevice('strict', 'strict', 1),
+  'strict, 2 threads': ourDevice('strict2', 'strict', 2),
+  nbd: nbdDevice(0, ''),
+  'nbd, -t 1': nbdDevice(1, '-t 1'),
+  loop: `truncate -s ${megabytes}M /dev/shm/loop; losetup --find --show /dev/shm/loop`,
+  linear: [
+    `modprobe brd rd_nr=1 rd_size=$((${megabytes} * 1024))`,
+    `dmsetup create linear --table "0 $((${megabytes} * 2048)) linear /dev/ram0 0"`,
+    'node linear',
+  ].join('\n'),
+};
+
+function ourDevice(name, daemon, threads) {
+  return [
+    `dmsetup create ${name} --table "0 $((${megabytes} * 2048)) user 0 $((${megabytes} * 2048)) ${name}"`,
+    `"$PROGRAMS/daemon-${daemon}" ${name} /dev/shm/${name} $((${megabytes} * 1048576)) ${threads} >&2 &`,
+    `node ${name}`,
+  ].join('\n');
+}
+
+function nbdDevice(index, options) {
+  return [
+    `nbdkit ${options} -U /run/nbd${index} memory ${megabytes}M >&2`,
+    `nbd-client -unix /run/nbd${index} /dev/nbd${index} >&2`,
+    `echo /dev/nbd${index}`,
+  ].join('\n');
+}
+
+const cells = [
+  {
+    name: '4 KiB randread QD1',
+    options: '--rw=randread --bs=4k --iodepth=1',
+    seed: 2.6,
+    loop: 0.9,
+  },
+  {
+    name: '4 KiB randwrite QD1',
+    options: '--rw=randwrite --bs=4k --iodepth=1',
+    seed: 2.8,
+    loop: 0.9,
+  },
+  {
+    name: '4 KiB randread QD32',
+    options: '--rw=randread --bs=4k --iodepth=32',
+    seed: 6.0,
+    loop: 0.9,
+  },
+  {
+    name: '4 KiB randwrite QD32',
+    options: '--rw=randwrite --bs=4k --iodepth=32',
+    seed: 3.9,
+    loop: 0.9,
+  },
+  { name: '128 KiB read QD4', options: '--rw=read --bs=128k --iodepth=4', seed: 5, loop: 0 },
+  { name: '128 KiB write QD4', options: '--rw=write --bs=128k --iodepth=4', seed: 5, loop: 0 },
+];
+
+/** What the cells are held against: nbd as nbdkit comes, like the figures of the first dm-user. */
+const reference = 'nbd';
+
+function guestScript({ module, rounds, seconds }) {
+  const lines = [
+    'modprobe dm-mod; modprobe nbd nbds_max=2; modprobe loop',
+    `insmod '${module}' || { dmesg | tail; exit 90; }`,
+    `export PROGRAMS='${programs}'`,
+    'node() { echo "/dev/dm-$(dmsetup info -c --noheadings -o minor "$1")"; }',
+    'declare -A device',
+  ];
+  for (const [name, make] of Object.entries(devices)) {
+    const key = `device["${name}"]`;
+    lines.push(`make() {\n${make}\n}`, `make >/run/node || exit 91`, `${key}=$(tail -1 /run/node)`);
+    // Once over it all, so that no page is new when it counts; and a check that it works.
+    lines.push(
+      `dd if=/dev/zero of="\${${key}}" bs=1M count=${megabytes} oflag=direct status=none || exit 92`,
+      `echo "${name}: \${${key}}"`,
+    );
+  }
+  for (let round = 0; round < rounds; round++)
+    cells.forEach(({ options }, cell) => {
+      const names = Object.keys(devices);
+      // Forwards and backwards in turn.
+      for (const name of round % 2 ? names.toReversed() : names) {
+        const file = `/out/${round}-${cell}-${names.indexOf(name)}.json`;
+        lines.push(
+          `fio --name=bench --filename="\${device["${name}"]}" ${options} --ioengine=libaio ` +
+            `--direct=1 --time_based --runtime=${seconds} --ramp_time=300ms --norandommap ` +
+            `--thread --output-format=json --output=${file} || exit 93`,
+        );
+      }
+      lines.push(`echo "round ${round + 1}, cell ${cell + 1} of ${cells.length}"`);
+    });
+  return lines.join('\n');
+}
+
+function operations(path) {
+  if (!existsSync(path)) throw new UserError(`the guest left no ${path}`);
+  const [job] = JSON.parse(readFileSync(path, 'utf8')).jobs;
+  return job.read.iops + job.write.iops;
+}
+
+function median(values) {
+  const sorted = values.toSorted((left, right) => left - right);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+const pad = (text, width) => String(text).padStart(width);
+
+async function main(words) {
+  const options = { kernel: '6.12', rounds: 3, seconds: 2 };
+  while (words.length > 0) {
+    const name = words.shift().replace(/^--/, '');
+    if (!(name in options) || words.length === 0) throw new UserError(`unknown option ${name}`);
+    options[name] = name === 'kernel' ? words.shift() : Number(words.shift());
+  }
+  await ensurePackages(['rig', 'build', 'tests', 'bench']);
+  await buildPrograms();
+  const kernel = await findKernel(options.kernel);
+  const module = await buildModule(kernel);
+  const out = join(root, 'build/kmod/bench');
+  const names = Object.keys(devices);
+  const runs = options.rounds * cells.length * names.length;
+  const load = () => loadavg()[0].toFixed(2);
+  say(`${kernel.release}: ${runs} runs of ${options.seconds} s; load before: ${load()}`);
+  const result = await boot(kernel, {
+    script: guestScript({ module, ...options }),
+    out,
+    seconds: 300 + runs * (options.seconds + 12),
+    memory: '4G',
+    onLine: (line) => console.log(`# ${line}`),
+  });
+  if (result.code !== 0)
+    throw new UserError(`the guest ended with ${result.code ?? result.ended}\n${result.stdout}`);
+  const rounds = [...Array(options.rounds).keys()];
+  const figure = (round, cell, name) =>
+    operations(join(out, `${round}-${cell}-${names.indexOf(name)}.json`));
+  const ratio = (cell, name, other) =>
+    median(rounds.map((round) => figure(round, cell, name) / figure(round, cell, other)));
+  const width = Math.max(...cells.map(({ name }) => name.length));
+  const table = (title, value) => {
+    console.log(`\n${title}\n${' '.repeat(width)} ${names.map((name) => pad(name, 19)).join('')}`);
+    cells.forEach(({ name }, cell) => {
+      const values = names.map((device) => pad(value(cell, device), 19)).join('');
+      console.log(`${name.padEnd(width)} ${values}`);
+    });
+  };
+  table('operations a second, median (lowest to highest of the rounds)', (cell, name) => {
+    const all = rounds.map((round) => figure(round, cell, name));
+    const whole = (number) => Math.round(number);
+    return `${whole(median(all))} (${whole(Math.min(...all))}-${whole(Math.max(...all))})`;
+  });
+  table(`times ${reference}`, (cell, name) => ratio(cell, name, reference).toFixed(2));
+  table('times nbd, -t 1', (cell, name) => ratio(cell, name, 'nbd, -t 1').toFixed(2));
+  table('times loop', (cell, name) => ratio(cell, name, 'loop').toFixed(2));
+  console.log(
+    `\ngoals, of the better of "batched" and "batched, 2 threads"; load after: ${load()}`,
+  );
+  let missed = 0;
+  cells.forEach(({ name, seed, loop }, cell) => {
+    const best = (other) =>
+      Math.max(...['batched', 'batched, 2 threads'].map((ours) => ratio(cell, ours, other)));
+    for (const [other, goal] of [
+      [reference, seed],
+      ['loop', loop],
+    ]) {
+      if (!goal) continue;
+      const good = best(other) >= goal;
+      if (!good) missed += 1;
+      const word = good ? 'met' : 'MISSED';
+      console.log(
+        `${name.padEnd(width)}  ${best(other).toFixed(2)} x ${other}, goal ${goal}: ${word}`,
+      );
+    }
+  });
+  if (result.complaints.length > 0)
+    throw new UserError(`the kernel complains:\n${result.complaints.join('\n')}`);
+  return missed > 0 ? 1 : 0;
+}
+
+await runMain(main);

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * systems.c - whole programs on the disk: fio with verification, a file system, and
+ * daemons that are killed under them.
+ */
+#define _GNU_SOURCE
+#include "harness.h"
+
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#define OPTIONS "2 discards write_zeroes"
+
+/* fio with verification over the whole disk; seconds 0: once over it. */
+static pid_t fio_start(const struct disk *disk, const char *pattern, int depth, int seconds)
+{
+	char file[96], mode[64], many[32], duration[64];
+
+	snprintf(file, sizeof(file), "--filename=%s", disk->node);
+	snprintf(mode, sizeof(mode), "--rw=%s", pattern);
+	snprintf(many, sizeof(many), "--iodepth=%d", depth);
+	snprintf(duration, sizeof(duration), "--runtime=%d", seconds ? seconds : 600);
+	return start("fio", "--name=verify", file, mode, many, duration, "--ioengine=libaio",
+		     "--direct=1", "--bsrange=512-64k", "--verify=crc32c", "--verify_fatal=1",
+		     "--verify_backlog=128", "--randrepeat=0", "--fsync=64", "--thread",
+		     "--eta=never", "--minimal", "--output=/dev/null", "--fallocate=none",
+		     "--group_reporting", seconds ? "--time_based" : "--loops=1", NULL);
+}
+
+static void verify_with(const char *kind, int threads)
+{
+	struct disk disk;
+	pid_t daemon;
+
+	disk_make(&disk, 16 * MEGABYTE, OPTIONS);
+	daemon = daemon_start(&disk, kind, threads);
+	check_equal(finish(fio_start(&disk, "randwrite", 16, 0)), 0);
+	check_equal(finish(fio_start(&disk, "write", 4, 0)), 0);
+	note("%llu requests", (unsigned long long)disk_status(&disk, "completed"));
+	check_equal(disk_status(&disk, "errors"), 0);
+	disk_remove(&disk);
+	check_equal(daemon_wait(daemon), 0);
+}
+
+CASE("fio verify: strict daemon, one thread", 120)
+{
+	verify_with("strict", 1);
+}
+
+CASE("fio verify: strict daemon, four channels", 120)
+{
+	verify_with("strict", 4);
+}
+
+CASE("fio verify: batched daemon, one thread", 120)
+{
+	verify_with("batched", 1);
+}
+
+CASE("fio verify: batched daemon, three channels", 120)
+{
+	verify_with("batched", 3);
+}
+
+/* Kills and replaces the daemon `times` times while fio verifies; fio must see nothing. */
+static void kill_under_fio(int times)
+{
+	struct disk disk;
+	pid_t daemon, fio = 0;
+	int kills = 0, runs = 0;
+
+	disk_make(&disk, 16 * MEGABYTE, OPTIONS);
+	daemon = daemon_start(&disk, "strict", 2);
+	while (kills < times || fio) {
+		int state;
+
+		if (!fio && kills < times) {
+			fio = fio_start(&disk, runs++ % 2 ? "randrw" : "randwrite", 32, 0);
+			usleep(300000 * (unsigned int)slowness);
+		}
+		/* Mostly soon after the start, when it has just taken requests over. */
+		usleep((unsigned int)random_below(random_below(2) ? 30000 : 150000));
+		if (waitpid(fio, &state, WNOHANG) == fio) {
+			check(WIFEXITED(state));
+			check_equal(WEXITSTATUS(state), 0);
+			fio = 0;
+		}
+		if (kills < times || fio) {
+			daemon_kill(daemon);
+			kills++;
+			daemon = daemon_start(&disk, kills % 2 ? "batched" : "strict",
+					      1 + (int)random_below(3));
+		}
+	}
+	note("%d daemons killed, %d runs of fio, %llu requests answered, %llu went to the next "
+	     "daemon",
+	     kills, runs, (unsigned long long)disk_status(&disk, "completed"),
+	     (unsigned long long)disk_status(&disk, "requeued"));
+	check(kills >= times);
+	check_equal(disk_status(&disk, "errors"), 0);
+	check_equal(disk_status(&disk, "aborted"), 0);
+	check(disk_status(&disk, "requeued") > 0);
+	daemon_kill(daemon);
+	disk_remove(&disk);
+}
+
+CASE("daemons killed 50 times under fio verify: no error, nothing lost", 180)
+{
+	kill_under_fio(50);
+}
+
+CASE_LONG("daemons killed 1000 times under fio verify: no error, nothing lost", 1800)
+{
+	kill_under_fio(1000);
+}
+
+/* ---- a file system, and random operations on a file with a model beside it ---- */
+
+#define MODEL_BYTES (1 << 20)
+
+struct model {
+	unsigned char bytes[MODEL_BYTES];
+	size_t size;
+	const char *path;
+	int fd;
+};
+
+static void compare(struct model *model, const char *when)
+{
+	static unsigned char got[MODEL_BYTES];
+	struct stat status;
+
+	check_equal(fstat(model->fd, &status), 0);
+	check_equal(status.st_size, model->size);
+	check_equal(pread(model->fd, got, sizeof(got), 0), model->size);
+	for (size_t i = 0; i < model->size; i++)
+		if (got[i] != model->bytes[i])
+			fail(__FILE__, __LINE__, "%s: byte %zu is %d, not %d", when, i, got[i],
+			     model->bytes[i]);
+}
+
+static void step(struct model *model)
+{
+	size_t offset = random_below(MODEL_BYTES);
+	size_t length = random_below(random_below(4) ? 9000 : 200000) + 1;
+	unsigned char *map;
+
+	if (offset + length > MODEL_BYTES)
+		length = MODEL_BYTES - offset;
+	switch (random_below(10)) {
+	case 0:
+	case 1:
+	case 2:
+		if (offset > model->size)
+			memset(model->bytes + model->size, 0, offset - model->size);
+		for (size_t i = 0; i < length; i++)
+			model->bytes[offset + i] = (unsigned char)random64();
+		check_equal(pwrite(model->fd, model->bytes + offset, length, (off_t)offset),
+			    length);
+		if (offset + length > model->size)
+			model->size = offset + length;
+		break;
+	case 3:
+		check_equal(ftruncate(model->fd, (off_t)offset), 0);
+		if (offset > model->size)
+			memset(model->bytes + model->size, 0, offset - model->size);
+		model->size = offset;
+		break;
+	case 4:
+		if (offset >= model->size)
+			break;
+		if (offset + length > model->size)
+			length = model->size - offset;
+		map = mmap(NULL, model->size, PROT_READ | PROT_WRITE, MAP_SHARED, model->fd, 0);
+		check(map != MAP_FAILED);
+		for (size_t i = 0; i < length; i++)
+			model->bytes[offset + i] = map[offset + i] = (unsigned char)random64();
+		munmap(map, model->size);
+		break;
+	case 5:
+		if (fallocate(model->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+			      (off_t)length))
+			fail(__FILE__, __LINE__, "punch: %s", strerror(errno));
+		for (size_t i = offset; i < offset + length && i < model->size; i++)
+			model->bytes[i] = 0;
+		break;
+	case 6:
+		check_equal(fsync(model->fd), 0);
+		break;
+	case 7:
+		check_equal(fdatasync(model->fd), 0);
+		check_equal(posix_fadvise(model->fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+		compare(model, "after dropping the cache");
+		break;
+	default:
+		compare(model, "as it goes");
+	}
+}
+
+static void file_system(const char *kind, int steps, bool kill_daemons)
+{
+	static struct model model;
+	char point[96], path[128];
+	struct disk disk;
+	double next = now() + 0.2;
+	pid_t daemon;
+	int kills = 0;
+
+	disk_make(&disk, 64 * MEGABYTE, OPTIONS);
+	daemon = daemon_start(&disk, kind, 2);
+	check_equal(run("mkfs.ext4", "-q", "-F", disk.node, NULL), 0);
+	snprintf(point, sizeof(point), "/run/%s", disk.name);
+	snprintf(path, sizeof(path), "%s/file", point);
+	check_equal(mkdir(point, 0700), 0);
+	check_equal(mount(disk.node, point, "ext4", 0, "discard"), 0);
+	model.path = path;
+	model.fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	check(model.fd >= 0);
+	for (int i = 0; i < steps; i++) {
+		step(&model);
+		if (kill_daemons && now() > next) {
+			daemon_kill(daemon);
+			kills++;
+			daemon = daemon_start(&disk, kills % 2 ? "strict" : "batched", 2);
+			next = now() + 0.02 + (double)random_below(200) / 1000;
+		}
+	}
+	compare(&model, "at the end");
+	close(model.fd);
+	check_equal(umount(point), 0);
+	check_equal(run("e2fsck", "-f", "-n", disk.node, NULL), 0);
+	check_equal(mount(disk.node, point, "ext4", 0, ""), 0);
+	model.fd = open(path, O_RDWR | O_CLOEXEC);
+	compare(&model, "after another mount");
+	close(model.fd);
+	check_equal(umount(point), 0);
+	rmdir(point);
+	if (kill_daemons)
+		note("%d daemons killed", kills);
+	daemon_kill(daemon);
+	disk_remove(&disk);
+}
+
+CASE("ext4: mkfs, mount, random file operations against a model, e2fsck; strict daemon", 120)
+{
+	file_system("strict", run_long ? 8000 : 800, false);
+}
+
+CASE("ext4: mkfs, mount, random file operations against a model, e2fsck; batched daemon", 120)
+{
+	file_system("batched", run_long ? 8000 : 800, false);
+}
+
+CASE("ext4: the same while daemons are killed", 120)
+{
+	file_system("batched", run_long ? 10000 : 800, true);
+}

@@ -1,0 +1,159 @@
+// The tests of the kernel module, on real kernels in a virtual machine.
+//
+//   node test/kmod/run.mjs [--long] [--kernel SERIES | --kernel NAME=DIRECTORY]... [TEXT...]
+//
+// --long     with the cases that take long, and the random ones for longer
+// --kernel   instead of Debian's 6.1 and 6.12; a directory holds a kernel of one's own
+//            (vmlinuz, headers/ or headers.tar.xz): one with KASAN, lockdep, kmemleak
+//            and failslab runs the cases with fault injection too
+// TEXT       only the cases whose names contain one of the texts
+//
+// A line for each test, then `N passed, N failed`. Green needs a clean kernel log.
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { UserError, root, runMain, say } from '../../scripts/steps.mjs';
+import { buildModule, buildPrograms, programs } from './build.mjs';
+import { ensurePackages, findKernel, series } from './kernels.mjs';
+import { boot } from './rig.mjs';
+
+/** How much longer a case may take under KASAN and lockdep. */
+const debugSlowness = 6;
+
+/** A word in a bash script. */
+const quote = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
+
+function hasInjection(kernel) {
+  const configuration = join(kernel.headers, 'include/config/auto.conf');
+  return /^CONFIG_FAILSLAB=y/m.test(readFileSync(configuration, 'utf8'));
+}
+
+/** The blocks of kmemleak's report that have to do with the module. */
+function ownLeaks(report) {
+  const blocks = report.split(/^(?=unreferenced object)/m).filter((block) => block.trim());
+  return { own: blocks.filter((block) => /dm_user|dm-user/.test(block)), all: blocks.length };
+}
+
+/** Runs all cases on one kernel; `tell` gets each test's name, result and notes. */
+async function testKernel(kernel, { long, texts, tell }) {
+  const module = await buildModule(kernel);
+  const slowness = kernel.debug ? debugSlowness : 1;
+  const options = [
+    ...(long ? ['--long'] : []),
+    ...(hasInjection(kernel) ? ['--injection'] : []),
+    ...texts,
+  ];
+  const cases = join(programs, 'cases');
+  const listed = execFileSync(cases, ['--list', ...options], { encoding: 'utf8' });
+  const waiting = new Set(listed.split('\n').filter(Boolean));
+  if (waiting.size === 0) throw new UserError(`no case is called ${texts.join(' or ')}`);
+  const words = [cases, '--slow', String(slowness), ...options].map(quote).join(' ');
+  let notes = [];
+  const onLine = (line) => {
+    const result = /^(ok|not ok) - (.*) \(([\d.]+) s\)$/.exec(line);
+    if (!result) return void notes.push(line.replace(/^# ?/, ''));
+    const [, word, name, seconds] = result;
+    waiting.delete(name);
+    tell({ name: `${kernel.name}: ${name}`, ok: word === 'ok', seconds, notes });
+    notes = [];
+  };
+  const out = join(root, 'build/kmod', `out-${kernel.name}`);
+  const result = await boot(kernel, {
+    script: [
+      'modprobe dm-mod 2>/dev/null',
+      `export MODULE=${quote(module)}`,
+      'insmod "$MODULE" || { dmesg | tail -20; exit 90; }',
+      words,
+    ].join('\n'),
+    out,
+    seconds: (long ? 3600 : 420) * slowness,
+    onLine,
+  });
+  for (const name of waiting) {
+    const how =
+      result.code === 90 ? 'the module cannot be loaded' : result.ended || 'it did not run';
+    tell({ name: `${kernel.name}: ${name}`, ok: false, seconds: '-', notes: [...notes, how] });
+    notes = [];
+  }
+  tell({
+    name: `${kernel.name}: the kernel's log is clean to the end`,
+    ok: result.code !== undefined && result.complaints.length === 0,
+    seconds: '-',
+    notes: [...result.complaints.slice(0, 20), ...(result.ended ? [result.ended] : [])].map(
+      (line) => line.trim(),
+    ),
+  });
+  if (kernel.debug && result.code !== undefined) {
+    const { own, all } = ownLeaks(result.kmemleak);
+    tell({
+      name: `${kernel.name}: kmemleak finds nothing of the module`,
+      ok: own.length === 0,
+      seconds: '-',
+      notes: [`${all} objects in all`, ...own.slice(0, 3).flatMap((block) => block.split('\n'))],
+    });
+  }
+}
+
+/**
+ * All of it, as a suite of `npm test`.
+ *
+ * @param {{ long?: boolean, kernels?: string[], texts?: string[] }} options
+ * @returns {Promise<import('../../scripts/checks/suites.mjs').Outcome>}
+ */
+export async function testModule({ long = false, kernels = series, texts = [] } = {}) {
+  const outcome = { passed: 0, failed: 0, skips: [], failures: [] };
+  const tell = ({ name, ok, seconds, notes }) => {
+    console.log(`${ok ? 'ok' : 'not ok'} - ${name}${seconds === '-' ? '' : ` (${seconds} s)`}`);
+    for (const line of notes) console.log(`#   ${line}`);
+    if (ok) return void (outcome.passed += 1);
+    outcome.failed += 1;
+    const words = ['node test/kmod/run.mjs', ...(long ? ['--long'] : []), '--kernel'];
+    outcome.failures.push({
+      text: [name, ...notes].join('\n'),
+      repeat: [...words, name.split(': ')[0], quote(name.split(': ').slice(1).join(': '))].join(
+        ' ',
+      ),
+    });
+  };
+  await ensurePackages(['rig', 'build', 'tests']);
+  await buildPrograms();
+  for (const wanted of kernels) {
+    const begun = Date.now();
+    let kernel;
+    try {
+      kernel = await findKernel(wanted);
+    } catch (error) {
+      // Another Debian has other kernels; a kernel that was asked for by name must be there.
+      if (!(error instanceof UserError) || kernels !== series) throw error;
+      outcome.skips.push({ name: `kernel ${wanted}`, reason: error.message });
+      console.log(`skipped - kernel ${wanted}: ${error.message}`);
+      continue;
+    }
+    say(`the module's tests on ${kernel.release}`);
+    await testKernel(kernel, { long, texts, tell });
+    say(`${kernel.release}: ${Math.round((Date.now() - begun) / 1000)} s`);
+  }
+  return outcome;
+}
+
+function parse(words) {
+  const options = { long: false, kernels: [], texts: [] };
+  while (words.length > 0) {
+    const word = words.shift();
+    if (word === '--long') options.long = true;
+    else if (word === '--kernel' && words.length > 0) options.kernels.push(words.shift());
+    else if (word.startsWith('--')) throw new UserError(`unknown option ${word}`);
+    else options.texts.push(word);
+  }
+  return { ...options, kernels: options.kernels.length > 0 ? options.kernels : series };
+}
+
+if (process.argv[1] === join(root, 'test/kmod/run.mjs')) {
+  await runMain(async (words) => {
+    const { passed, failed, skips } = await testModule(parse(words));
+    const counts = [`${passed} passed`, `${failed} failed`];
+    if (skips.length > 0) counts.push(`${skips.length} skipped`);
+    console.log(counts.join(', '));
+    return failed > 0 || passed === 0 ? 1 : 0;
+  });
+}
