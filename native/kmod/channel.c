@@ -93,6 +93,8 @@ static size_t dm_user_copy_pages(struct bio *bio, struct bvec_iter *at,
 			n = copy_page_to_iter(bvec.bv_page, bvec.bv_offset, want, iter);
 		else
 			n = copy_page_from_iter(bvec.bv_page, bvec.bv_offset, want, iter);
+		if (!to_daemon)
+			flush_dcache_page(bvec.bv_page);
 		bio_advance_iter_single(bio, at, n);
 		copied += n;
 		if (n < want)

@@ -53,7 +53,7 @@ dm_user_endpoint_create(struct mapped_device *md, const char *path, char **error
 	INIT_LIST_HEAD(&endpoint->targets);
 	endpoint->md = md;
 	strscpy(endpoint->path, path, sizeof(endpoint->path));
-	dm_user_queue_init(endpoint);
+	dm_user_policy_init(endpoint);
 
 	endpoint->misc.minor = MISC_DYNAMIC_MINOR;
 	endpoint->misc.name = endpoint->path;

@@ -9,8 +9,10 @@
  *   target.c    the device-mapper side: constructor, map, status, messages
  *   options.c   the arguments of a table line, there and back
  *   endpoint.c  names, control devices, life and death
- *   queue.c     what happens to a request; timeouts; all of it under one lock
- *   channel.c   read, write and poll: what happens to the byte streams
+ *   queue.c     requests that wait, and their end
+ *   policy.c    what ends them when no daemon does
+ *   stream.c    requests as messages, and answers
+ *   channel.c   read, write and poll: the byte streams
  *
  * A request lives in the per-BIO data that device-mapper allocates: nothing is
  * allocated between the arrival of a BIO and its end.
@@ -164,8 +166,8 @@ struct dm_user_incoming {
 
 struct dm_user_channel {
 	struct dm_user_endpoint *endpoint;
-	struct mutex read_mutex;
-	struct mutex write_mutex;
+	struct mutex read_mutex;  /* out */
+	struct mutex write_mutex; /* in */
 	struct dm_user_outgoing out;
 	struct dm_user_incoming in;
 	atomic_t sleepers;	/* threads that wait to read from it */
@@ -206,30 +208,65 @@ void dm_user_endpoint_detach(struct dm_user_target *target);
 /* Any context that may free memory. */
 void dm_user_endpoint_put(struct dm_user_endpoint *endpoint);
 
-/*
- * queue.c. All of these take the endpoint's lock. Those that end requests
- * complete BIOs: process context, no lock held but read_mutex or write_mutex.
- */
-void dm_user_queue_init(struct dm_user_endpoint *endpoint);
+static inline struct hlist_head *
+dm_user_bucket(struct dm_user_channel *channel, u64 sequence)
+{
+	return &channel->slots[sequence % DM_USER_BUCKETS];
+}
+
+/* queue.c */
+
 /* Never sleeps. Returns what a map function returns. */
 int dm_user_submit(struct dm_user_endpoint *endpoint, struct bio *bio);
-/* Ends every request with @status. */
+/*
+ * Takes a request out of the queue or away from its channel. Returns whether
+ * the caller has to complete it; if not, the thread that copies will.
+ * Needs the endpoint's lock.
+ */
+bool dm_user_end(struct dm_user_endpoint *endpoint,
+		 struct dm_user_request *request, blk_status_t status);
+/*
+ * The request is gone afterwards. Process context, no lock held but
+ * read_mutex or write_mutex.
+ */
+void dm_user_complete(struct dm_user_endpoint *endpoint,
+		      struct dm_user_request *request);
+/* The same for a list that nobody else can see. */
+void dm_user_complete_all(struct dm_user_endpoint *endpoint,
+			  struct list_head *requests);
+void dm_user_channel_join(struct dm_user_channel *channel);
+/* What the channel holds goes back to the queue. No read or write is on. */
+void dm_user_channel_leave(struct dm_user_channel *channel);
+/* Any context; a hint without the lock. */
+bool dm_user_channel_readable(struct dm_user_channel *channel);
+/* If somebody is to read what waits, but this reader did not: wake the next. */
+void dm_user_wake_next(struct dm_user_endpoint *endpoint);
+
+/* policy.c: process context, no lock held, but where said otherwise. */
+
+void dm_user_policy_init(struct dm_user_endpoint *endpoint);
+/* Ends every request that there is with @status. */
 void dm_user_abort(struct dm_user_endpoint *endpoint, blk_status_t status);
 /* From now on every request that is not held is pushed back to the core. */
 void dm_user_pushback(struct dm_user_endpoint *endpoint);
+/* Not any more; and the daemon's absence counts from now. */
 void dm_user_resume(struct dm_user_endpoint *endpoint,
 		    const struct dm_user_options *options);
 /* Sets what happens to requests that wait. */
 void dm_user_policy(struct dm_user_endpoint *endpoint, int no_daemon,
 		    unsigned int timeout);
+/* The last target is gone. Sleeps until no BIO of its is left. */
 void dm_user_kill(struct dm_user_endpoint *endpoint);
+/*
+ * Whether requests wait or fail while no channel is open; and what a suspend
+ * pushes back. Need the endpoint's lock. What ends is moved to @finished.
+ */
+void dm_user_reconsider(struct dm_user_endpoint *endpoint,
+			struct list_head *finished);
+void dm_user_push_pending_back(struct dm_user_endpoint *endpoint,
+			       struct list_head *finished);
 
-void dm_user_channel_join(struct dm_user_channel *channel);
-/* What the channel holds goes back to the queue. No read or write is on. */
-void dm_user_channel_leave(struct dm_user_channel *channel);
-bool dm_user_channel_readable(struct dm_user_channel *channel);
-/* If somebody is to read what waits, but this reader did not: wake the next. */
-void dm_user_wake_next(struct dm_user_endpoint *endpoint);
+/* stream.c: process context. */
 
 /*
  * Accounts for @copied more bytes of channel->out; then, if @more, makes sure

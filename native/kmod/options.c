@@ -214,60 +214,92 @@ int dm_user_options_parse(struct dm_target *ti, struct dm_arg_set *args,
 	return dm_user_options_check(ti, options);
 }
 
-/*
- * One pass counts the options that are not as by default, the next prints them.
- * @result NULL: count only. Returns how many, or how many characters.
- */
-static unsigned int dm_user_print_pass(const struct dm_user_options *options,
-				       char *result, unsigned int maxlen)
+/* What an option looks like in a table line, with the space before it. */
+#define DM_USER_OPTION_BYTES 40
+
+/* As dm_user_print_option(), for what dm_user_sectors() took. */
+static bool dm_user_print_sectors(const char *name, unsigned int sectors,
+				  char text[DM_USER_OPTION_BYTES])
 {
+	if (sectors == DM_USER_SECTORS_DEFAULT)
+		snprintf(text, DM_USER_OPTION_BYTES, " %s", name);
+	else
+		snprintf(text, DM_USER_OPTION_BYTES, " %s:%u", name, sectors);
+	return sectors;
+}
+
+/*
+ * Prints one option. Returns false if it is as by default, and need not be.
+ */
+static bool dm_user_print_option(const struct dm_user_options *options,
+				 enum dm_user_option option,
+				 char text[DM_USER_OPTION_BYTES])
+{
+	const char *name = dm_user_option_names[option];
 	unsigned int block = options->logical_block_size;
-	unsigned int count = 0;
-	unsigned int sz = 0;
+	unsigned int number, usual;
 
-#define DM_USER_PRINT(condition, format, ...)				\
-	do {								\
-		if (condition) {					\
-			count++;					\
-			if (result)					\
-				DMEMIT(" " format, ##__VA_ARGS__);	\
-		}							\
-	} while (0)
-#define DM_USER_PRINT_SECTORS(name, sectors)				\
-	do {								\
-		DM_USER_PRINT((sectors) == DM_USER_SECTORS_DEFAULT, name); \
-		DM_USER_PRINT((sectors) && (sectors) != DM_USER_SECTORS_DEFAULT, \
-			      name ":%u", sectors);			\
-	} while (0)
+	switch (option) {
+	case DM_USER_NO_FLUSH:
+		snprintf(text, DM_USER_OPTION_BYTES, " %s", name);
+		return options->no_flush;
+	case DM_USER_DISCARDS:
+		return dm_user_print_sectors(name, options->discard_sectors, text);
+	case DM_USER_SECURE_ERASE:
+		return dm_user_print_sectors(name, options->secure_erase_sectors, text);
+	case DM_USER_WRITE_ZEROES:
+		return dm_user_print_sectors(name, options->write_zeroes_sectors, text);
+	case DM_USER_DISCARD_GRANULARITY:
+		number = options->discard_granularity;
+		usual = block;
+		break;
+	case DM_USER_LOGICAL_BLOCK_SIZE:
+		number = block;
+		usual = SECTOR_SIZE;
+		break;
+	case DM_USER_PHYSICAL_BLOCK_SIZE:
+		number = options->physical_block_size;
+		usual = block;
+		break;
+	case DM_USER_MAX_IO:
+		number = options->max_io;
+		usual = DM_USER_MAX_IO_DEFAULT;
+		break;
+	case DM_USER_NO_DAEMON:
+		if (options->no_daemon == DM_USER_NO_DAEMON_FAIL)
+			snprintf(text, DM_USER_OPTION_BYTES, " %s:fail", name);
+		else
+			snprintf(text, DM_USER_OPTION_BYTES, " %s:%d", name,
+				 options->no_daemon);
+		return options->no_daemon != DM_USER_NO_DAEMON_WAIT;
+	case DM_USER_TIMEOUT:
+		number = options->timeout;
+		usual = 0;
+		break;
+	default:
+		return false;
+	}
 
-	DM_USER_PRINT(options->no_flush, "no_flush");
-	DM_USER_PRINT_SECTORS("discards", options->discard_sectors);
-	DM_USER_PRINT_SECTORS("secure_erase", options->secure_erase_sectors);
-	DM_USER_PRINT_SECTORS("write_zeroes", options->write_zeroes_sectors);
-	DM_USER_PRINT(options->discard_granularity != block,
-		      "discard_granularity:%u", options->discard_granularity);
-	DM_USER_PRINT(block != SECTOR_SIZE, "logical_block_size:%u", block);
-	DM_USER_PRINT(options->physical_block_size != block,
-		      "physical_block_size:%u", options->physical_block_size);
-	DM_USER_PRINT(options->max_io != DM_USER_MAX_IO_DEFAULT,
-		      "max_io:%u", options->max_io);
-	DM_USER_PRINT(options->no_daemon == DM_USER_NO_DAEMON_FAIL, "no_daemon:fail");
-	DM_USER_PRINT(options->no_daemon > 0, "no_daemon:%d", options->no_daemon);
-	DM_USER_PRINT(options->timeout, "timeout:%u", options->timeout);
-
-#undef DM_USER_PRINT_SECTORS
-#undef DM_USER_PRINT
-	return result ? sz : count;
+	snprintf(text, DM_USER_OPTION_BYTES, " %s:%u", name, number);
+	return number != usual;
 }
 
 unsigned int dm_user_options_print(const struct dm_user_options *options,
 				   char *result, unsigned int maxlen)
 {
-	unsigned int count = dm_user_print_pass(options, NULL, 0);
+	char text[DM_USER_OPTION_BYTES];
+	unsigned int count = 0;
 	unsigned int sz = 0;
+	int option;
 
+	for (option = 0; option < DM_USER_OPTIONS; option++)
+		count += dm_user_print_option(options, option, text);
 	if (!count)
 		return 0;
+
 	DMEMIT(" %u", count);
-	return sz + dm_user_print_pass(options, result + sz, maxlen - sz);
+	for (option = 0; option < DM_USER_OPTIONS; option++)
+		if (dm_user_print_option(options, option, text))
+			DMEMIT("%s", text);
+	return sz;
 }
