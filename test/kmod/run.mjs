@@ -66,7 +66,7 @@ async function testKernel(kernel, { long, texts, tell }) {
       words,
     ].join('\n'),
     out,
-    seconds: (long ? 3600 : 420) * slowness,
+    seconds: (long ? 3600 : 600) * slowness,
     onLine,
   });
   for (const name of waiting) {

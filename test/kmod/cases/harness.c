@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #include "harness.h"
 
+#include <dirent.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <stdarg.h>
@@ -499,46 +500,109 @@ static void remove_leftover(const char *name, void *data)
 	if (strncmp(name, PREFIX, strlen(PREFIX)))
 		return;
 	*left = true;
-	dm_resume(name);
+	/* First of all: whatever else is done may wait for what this frees. */
 	dm_message(name, 0, "abort", NULL, 0);
+	dm_message(name, 0, "no_daemon fail", NULL, 0);
+	dm_resume(name);
 	if (dm_remove(name, false) == -EBUSY)
 		dm_remove(name, true);
 }
 
-/* False when devices remain that nothing removes: a task hangs in one. */
-static bool clean_up(void)
+static void clean_up(void)
 {
-	for (int attempt = 0; attempt < 300 * slowness; attempt++) {
+	for (;;) {
 		bool left = false;
 
 		dm_each(remove_leftover, &left);
 		if (!left)
-			return true;
+			_exit(0);
 		usleep(10000);
 	}
-	return false;
 }
 
-/* What everybody waits for in the kernel: for a case that took too long. */
+/* Waits for a child until a time; whether it has ended. */
+static bool ends_by(pid_t pid, double time, int *state)
+{
+	while (waitpid(pid, state, WNOHANG) != pid) {
+		if (now() >= time)
+			return false;
+		usleep(2000);
+	}
+	return true;
+}
+
+static size_t read_text(char *text, size_t room, const char *format, ...)
+{
+	char path[128];
+	va_list words;
+	ssize_t got = 0;
+	int fd;
+
+	va_start(words, format);
+	vsnprintf(path, sizeof(path), format, words);
+	va_end(words);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		got = read(fd, text, room - 1);
+		close(fd);
+	}
+	text[got > 0 ? got : 0] = '\0';
+	return strlen(text);
+}
+
+/* What the threads of a process group wait for in the kernel. */
 static void show_waiting(pid_t group)
 {
-	char command[512];
+	DIR *processes = opendir("/proc");
+	struct dirent *process, *thread;
 
-	snprintf(command, sizeof(command),
-		 "for t in /proc/[0-9]*/task/[0-9]*; do "
-		 "case $(cut -d' ' -f5 $t/stat 2>/dev/null) in %d) "
-		 "echo \"# $(cat $t/comm)\"; sed 's/^/#   /' $t/stack;; esac; done 2>/dev/null",
-		 group);
-	if (system(command) < 0)
-		note("no shell");
+	while (processes && (process = readdir(processes))) {
+		char text[4096], *place;
+		DIR *threads;
+		int pgrp;
+
+		if (process->d_name[0] < '1' || process->d_name[0] > '9')
+			continue;
+		read_text(text, sizeof(text), "/proc/%.10s/stat", process->d_name);
+		place = strrchr(text, ')');
+		if (!place || sscanf(place, ") %*c %*d %d", &pgrp) != 1 || pgrp != group)
+			continue;
+		place = strchr(text, '(');
+		place[strcspn(place, ")")] = '\0';
+		note("%s %s", process->d_name, place + 1);
+		snprintf(text, sizeof(text), "/proc/%.10s/task", process->d_name);
+		threads = opendir(text);
+		while (threads && (thread = readdir(threads))) {
+			if (thread->d_name[0] == '.')
+				continue;
+			read_text(text, sizeof(text), "/proc/%.10s/task/%.10s/stack",
+				  process->d_name, thread->d_name);
+			note("  thread %s", thread->d_name);
+			for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+				note("    %s", line);
+		}
+		if (threads)
+			closedir(threads);
+	}
+	if (processes)
+		closedir(processes);
+}
+
+static void show_device(const char *name, void *data)
+{
+	char text[1024];
+
+	(void)data;
+	dm_show(name, true, text, sizeof(text));
+	note("%s: open %d, %s", name, dm_open_count(name), text);
 }
 
 static bool run_case(struct test_case *test)
 {
 	double begun = now(), limit = test->seconds * slowness;
-	bool good = true, ended = false;
-	int state = 0;
-	pid_t pid;
+	bool good = true, ended;
+	int state = 0, ignored;
+	pid_t pid, cleaner;
 
 	log_mark(test->name);
 	fflush(NULL);
@@ -546,18 +610,14 @@ static bool run_case(struct test_case *test)
 	if (!pid) {
 		setpgid(0, 0);
 		signal(SIGPIPE, SIG_IGN);
-		prctl(PR_SET_CHILD_SUBREAPER, 1);
 		test->work();
 		_exit(0);
 	}
 	setpgid(pid, pid);
-	while (!ended && now() - begun < limit) {
-		ended = waitpid(pid, &state, WNOHANG) == pid;
-		if (!ended)
-			usleep(2000);
-	}
+	ended = ends_by(pid, begun + limit, &state);
 	if (!ended) {
 		note("not done after %.0f s", limit);
+		dm_each(show_device, NULL);
 		show_waiting(pid);
 		good = false;
 	} else if (WIFSIGNALED(state)) {
@@ -567,16 +627,24 @@ static bool run_case(struct test_case *test)
 		good = false;
 	}
 	kill(-pid, SIGKILL);
-	if (!clean_up()) {
+	/* In a process of its own: it may hang too. */
+	cleaner = fork();
+	if (!cleaner) {
+		setpgid(0, 0);
+		clean_up();
+	}
+	if (!ends_by(cleaner, now() + 10 * slowness, &ignored)) {
 		note("its devices cannot be removed");
+		show_waiting(cleaner);
+		show_waiting(pid);
+		dm_each(show_device, NULL);
+		kill(cleaner, SIGKILL);
 		good = false;
 	}
-	for (int attempt = 0; !ended && attempt < 500; attempt++) {
-		ended = waitpid(pid, &state, WNOHANG) == pid;
-		usleep(10000);
-	}
-	if (!ended)
+	if (!ended && !ends_by(pid, now() + 5 * slowness, &ignored)) {
 		note("its process cannot be killed");
+		good = false;
+	}
 	if (!log_is_clean())
 		good = false;
 	printf("%s - %s (%.1f s)\n", good ? "ok" : "not ok", test->name, now() - begun);

@@ -367,11 +367,16 @@ static void *suspend_with_flush(void *data)
 	return (void *)(long)dm_suspend(((struct disk *)data)->name, true);
 }
 
-CASE("suspend with flush waits for what is in flight; without, nothing waits; nothing is lost", 30)
+static void *suspend_without_flush(void *data)
+{
+	return (void *)(long)dm_suspend(((struct disk *)data)->name, false);
+}
+
+CASE("suspend with flush waits for all requests; those that come meanwhile wait for resume", 30)
 {
 	struct dm_user_message request;
 	struct disk disk;
-	struct io *io;
+	struct io *held, *queued, *later;
 	pthread_t thread;
 	void *result;
 	int device, fd;
@@ -379,40 +384,75 @@ CASE("suspend with flush waits for what is in flight; without, nothing waits; no
 	disk_make(&disk, 16 * MEGABYTE, "");
 	device = disk_open(&disk);
 	fd = channel(&disk);
-	io = io_start(device, IO_READ, 0, 4096, 0);
+	held = io_start(device, IO_READ, 0, 4096, 0);
 	request = expect(fd, DM_USER_REQUEST_READ, 0, 4096, NULL);
+	queued = io_start(device, IO_WRITE, 4096, 4096, 0x19);
+	disk_await(&disk, "queued", 1);
 	check(!pthread_create(&thread, NULL, suspend_with_flush, &disk));
 	usleep(200000);
 	check_equal(pthread_tryjoin_np(thread, &result), EBUSY);
 	succeed(fd, &request, 0x18);
+	check_equal(io_finish(held), 4096);
+	usleep(50000);
+	check_equal(pthread_tryjoin_np(thread, &result), EBUSY);
+	request = expect(fd, DM_USER_REQUEST_WRITE, 8, 4096, NULL);
+	succeed(fd, &request, 0);
+	check_equal(io_finish(queued), 4096);
 	pthread_join(thread, &result);
 	check_equal((long)result, 0);
-	check_equal(io_finish(io), 4096);
-	io = io_start(device, IO_READ, 0, 4096, 0);
-	check(io_waits(io, 50));
+	later = io_start(device, IO_READ, 0, 4096, 0);
+	check(io_waits(later, 50));
+	check_equal(disk_status(&disk, "queued"), 0);
 	check_equal(dm_resume(disk.name), 0);
 	request = expect(fd, DM_USER_REQUEST_READ, 0, 4096, NULL);
-	/* In the daemon's hands, one queued behind it. */
-	struct io *second = io_start(device, IO_WRITE, 4096, 4096, 0x19);
-	disk_await(&disk, "queued", 1);
-	check_equal(dm_suspend(disk.name, false), 0);
-	check(io_waits(io, 50));
+	succeed(fd, &request, 0x1a);
+	check_equal(io_finish(later), 4096);
+	close(fd);
+	close(device);
+	disk_remove(&disk);
+}
+
+CASE("suspend without flush waits for what a daemon holds; the queue comes again after resume", 30)
+{
+	enum { COUNT = 3 };
+	struct dm_user_message request;
+	struct disk disk;
+	struct io *held, *queued[COUNT];
+	pthread_t thread;
+	void *result;
+	int device, fd;
+
+	disk_make(&disk, 16 * MEGABYTE, "");
+	device = disk_open(&disk);
+	fd = channel(&disk);
+	held = io_start(device, IO_READ, 0, 4096, 0);
+	request = expect(fd, DM_USER_REQUEST_READ, 0, 4096, NULL);
+	for (int i = 0; i < COUNT; i++) {
+		queued[i] = io_start(device, IO_WRITE, 4096 * (i + 1), 4096, 0x20 + i);
+		disk_await(&disk, "queued", (uint64_t)i + 1);
+	}
+	check(!pthread_create(&thread, NULL, suspend_without_flush, &disk));
+	disk_await(&disk, "queued", 0);
+	usleep(100000);
+	check_equal(pthread_tryjoin_np(thread, &result), EBUSY);
+	succeed(fd, &request, 0x18);
+	check_equal(io_finish(held), 4096);
+	pthread_join(thread, &result);
+	check_equal((long)result, 0);
+	for (int i = 0; i < COUNT; i++)
+		check(io_waits(queued[i], 10));
 	check_equal(dm_resume(disk.name), 0);
-	/* Whether the first daemon keeps its request or gets it again, one answer ends it. */
-	if (write(fd,
-		  &(struct dm_user_message){.sequence = request.sequence,
-					    .type = DM_USER_RESPONSE_ERROR},
-		  40) < 0)
-		check_equal(errno, EINVAL);
-	for (int served = 0; served < 2 && !(io_waits(io, 50) == 0 && io_waits(second, 50) == 0);
-	     served++) {
+	for (int i = 0; i < COUNT; i++) {
 		void *payload;
 
 		check_equal(next_request(fd, &request, &payload), 0);
-		succeed(fd, &request, 0x20);
+		check_equal(request.type, DM_USER_REQUEST_WRITE);
+		check_equal(request.length, 4096);
+		check_equal(((unsigned char *)payload)[9], 0x20 + request.sector / 8 - 1);
+		succeed(fd, &request, 0);
 	}
-	check(io_finish(io) == 4096 || io_finish(io) == -EIO);
-	check_equal(io_finish(second), 4096);
+	for (int i = 0; i < COUNT; i++)
+		check_equal(io_finish(queued[i]), 4096);
 	close(fd);
 	close(device);
 	disk_remove(&disk);
@@ -442,40 +482,72 @@ CASE("suspend: the message abort frees a suspend that waits", 30)
 	disk_remove(&disk);
 }
 
-CASE("reload: new options while a daemon works; its channels and requests stay", 30)
+/* Another table with dm-user alone, live at once. */
+static void reload(const struct disk *disk, uint64_t sectors, const char *options)
+{
+	char arguments[256];
+	struct dm_line line = {.length = sectors, .type = "user", .arguments = arguments};
+
+	snprintf(arguments, sizeof(arguments), "0 %llu %s%s%s", (unsigned long long)sectors,
+		 disk->name, options[0] ? " " : "", options);
+	check_equal(dm_load(disk->name, &line, 1), 0);
+	check_equal(dm_suspend(disk->name, true), 0);
+	check_equal(dm_resume(disk->name), 0);
+}
+
+CASE("reload: another size and other options while a daemon works; its channel stays", 30)
 {
 	struct dm_user_message request;
 	struct disk disk;
 	struct io *io;
-	char arguments[256];
-	struct dm_line line = {.type = "user", .arguments = arguments};
 	int device, fd;
 
 	disk_make(&disk, 16 * MEGABYTE, "");
 	device = disk_open(&disk);
 	fd = channel(&disk);
+	reload(&disk, disk.sectors, "2 max_io:16 no_daemon:fail");
+	io = io_start(device, IO_READ, 0, 16384, 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		request = expect(fd, DM_USER_REQUEST_READ, 16 * i, 8192, NULL);
+		succeed(fd, &request, 0x43);
+	}
+	check_equal(io_finish(io), 16384);
+	reload(&disk, disk.sectors * 2, "");
+	io = io_start(device, IO_READ, 24 * (off_t)MEGABYTE, 16384, 0);
+	request = expect(fd, DM_USER_REQUEST_READ, 24 * MEGABYTE / 512, 16384, NULL);
+	succeed(fd, &request, 0x44);
+	check_equal(io_finish(io), 16384);
+	close(fd);
+	disk_state(&disk, "waiting");
+	close(device);
+	disk_remove(&disk);
+}
+
+CASE("reload: where nothing lies below, device mapper keeps the limits of the first table", 30)
+{
+	struct dm_line zero = {.type = "zero", .arguments = ""};
+	struct dm_user_message request;
+	struct disk disk;
+	struct io *io;
+	int device, fd;
+
+	disk_make(&disk, 16 * MEGABYTE, "");
+	device = disk_open(&disk);
+	fd = channel(&disk);
+	reload(&disk, disk.sectors, "1 discards");
 	check_equal(io_finish(io_start(device, IO_DISCARD, 0, 4096, 0)), -EOPNOTSUPP);
-	snprintf(arguments, sizeof(arguments), "0 %llu %s 1 discards",
-		 (unsigned long long)disk.sectors, disk.name);
-	line.length = disk.sectors;
-	check_equal(dm_load(disk.name, &line, 1), 0);
+	close(fd);
+	/* The way round it: another target in between. */
+	zero.length = disk.sectors;
+	check_equal(dm_load(disk.name, &zero, 1), 0);
 	check_equal(dm_suspend(disk.name, true), 0);
 	check_equal(dm_resume(disk.name), 0);
+	reload(&disk, disk.sectors, "1 discards");
+	fd = channel(&disk);
 	io = io_start(device, IO_DISCARD, 0, 4096, 0);
 	request = expect(fd, DM_USER_REQUEST_DISCARD, 0, 4096, NULL);
 	succeed(fd, &request, 0);
 	check_equal(io_finish(io), 0);
-	/* Twice as long. */
-	snprintf(arguments, sizeof(arguments), "0 %llu %s", (unsigned long long)disk.sectors * 2,
-		 disk.name);
-	line.length = disk.sectors * 2;
-	check_equal(dm_load(disk.name, &line, 1), 0);
-	check_equal(dm_suspend(disk.name, true), 0);
-	check_equal(dm_resume(disk.name), 0);
-	io = io_start(device, IO_READ, 24 * (off_t)MEGABYTE, 4096, 0);
-	request = expect(fd, DM_USER_REQUEST_READ, 24 * MEGABYTE / 512, 4096, NULL);
-	succeed(fd, &request, 0x44);
-	check_equal(io_finish(io), 4096);
 	close(fd);
 	close(device);
 	disk_remove(&disk);

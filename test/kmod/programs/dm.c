@@ -45,7 +45,7 @@ static int call(unsigned long command, union request *request)
 
 static int simple(unsigned long command, const char *name, unsigned int flags)
 {
-	union request *request = malloc(sizeof(*request));
+	union request *request = calloc(1, sizeof(*request));
 	int result;
 
 	prepare(request, name);
@@ -84,7 +84,7 @@ int dm_clear(const char *name)
 
 int dm_load(const char *name, const struct dm_line *lines, unsigned int count)
 {
-	union request *request = malloc(sizeof(*request));
+	union request *request = calloc(1, sizeof(*request));
 	size_t at = sizeof(request->head);
 	int result;
 
@@ -114,7 +114,7 @@ int dm_load(const char *name, const struct dm_line *lines, unsigned int count)
 
 int dm_rename(const char *name, const char *to)
 {
-	union request *request = malloc(sizeof(*request));
+	union request *request = calloc(1, sizeof(*request));
 	int result;
 
 	prepare(request, name);
@@ -126,7 +126,7 @@ int dm_rename(const char *name, const char *to)
 
 int dm_message(const char *name, uint64_t sector, const char *text, char *reply, size_t room)
 {
-	union request *request = malloc(sizeof(*request));
+	union request *request = calloc(1, sizeof(*request));
 	struct dm_target_msg *message = (void *)(request->bytes + sizeof(request->head));
 	int result;
 
@@ -145,7 +145,7 @@ int dm_message(const char *name, uint64_t sector, const char *text, char *reply,
 
 int dm_show(const char *name, bool status, char *text, size_t room)
 {
-	union request *request = malloc(sizeof(*request));
+	union request *request = calloc(1, sizeof(*request));
 	size_t used = 0;
 	int result;
 
@@ -173,7 +173,7 @@ int dm_show(const char *name, bool status, char *text, size_t room)
 
 static int status(const char *name, struct dm_ioctl *head)
 {
-	union request *request = malloc(sizeof(*request));
+	union request *request = calloc(1, sizeof(*request));
 	int result;
 
 	prepare(request, name);
@@ -201,7 +201,7 @@ int dm_open_count(const char *name)
 
 int dm_each(void (*visit)(const char *name, void *data), void *data)
 {
-	union request *request = malloc(sizeof(*request));
+	union request *request = calloc(1, sizeof(*request));
 	int result;
 
 	prepare(request, NULL);
