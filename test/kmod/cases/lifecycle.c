@@ -523,31 +523,31 @@ CASE("reload: another size and other options while a daemon works; its channel s
 	disk_remove(&disk);
 }
 
-CASE("reload: where nothing lies below, device mapper keeps the limits of the first table", 30)
+CASE("reload: the block layer's limits are those of the new table, there and back", 30)
 {
-	struct dm_line zero = {.type = "zero", .arguments = ""};
 	struct dm_user_message request;
 	struct disk disk;
 	struct io *io;
 	int device, fd;
 
+	/* Device mapper itself would keep those of the first table. */
 	disk_make(&disk, 16 * MEGABYTE, "");
 	device = disk_open(&disk);
 	fd = channel(&disk);
-	reload(&disk, disk.sectors, "1 discards");
 	check_equal(io_finish(io_start(device, IO_DISCARD, 0, 4096, 0)), -EOPNOTSUPP);
-	close(fd);
-	/* The way round it: another target in between. */
-	zero.length = disk.sectors;
-	check_equal(dm_load(disk.name, &zero, 1), 0);
-	check_equal(dm_suspend(disk.name, true), 0);
-	check_equal(dm_resume(disk.name), 0);
-	reload(&disk, disk.sectors, "1 discards");
-	fd = channel(&disk);
+	reload(&disk, disk.sectors, "3 discards:64 no_flush max_io:16");
+	check_equal(queue_limit(&disk, "discard_max_bytes"), 32768);
+	check_equal(queue_limit(&disk, "max_hw_sectors_kb"), 8);
+	check_equal(queue_limit(&disk, "fua"), 0);
 	io = io_start(device, IO_DISCARD, 0, 4096, 0);
 	request = expect(fd, DM_USER_REQUEST_DISCARD, 0, 4096, NULL);
 	succeed(fd, &request, 0);
 	check_equal(io_finish(io), 0);
+	reload(&disk, disk.sectors, "");
+	check_equal(queue_limit(&disk, "discard_max_bytes"), 0);
+	check_equal(queue_limit(&disk, "max_hw_sectors_kb"), 1024);
+	check_equal(queue_limit(&disk, "fua"), 1);
+	check_equal(io_finish(io_start(device, IO_DISCARD, 0, 4096, 0)), -EOPNOTSUPP);
 	close(fd);
 	close(device);
 	disk_remove(&disk);
@@ -709,12 +709,12 @@ CASE("limits: block sizes, max_io, discard limits and the write cache are as ask
 	check_equal(queue_limit(&disk, "fua"), 1);
 	disk_remove(&disk);
 	disk_make(&disk, 16 * MEGABYTE,
-		  "7 no_flush discards:64 write_zeroes:128 discard_granularity:8192 "
+		  "7 no_flush discards:64 write_zeroes:128 discard_granularity:32768 "
 		  "logical_block_size:4096 physical_block_size:16384 max_io:16");
 	check_equal(queue_limit(&disk, "logical_block_size"), 4096);
 	check_equal(queue_limit(&disk, "physical_block_size"), 16384);
 	check_equal(queue_limit(&disk, "discard_max_bytes"), 32768);
-	check_equal(queue_limit(&disk, "discard_granularity"), 8192);
+	check_equal(queue_limit(&disk, "discard_granularity"), 32768);
 	check_equal(queue_limit(&disk, "write_zeroes_max_bytes"), 65536);
 	check_equal(queue_limit(&disk, "fua"), 0);
 	device = disk_open(&disk);

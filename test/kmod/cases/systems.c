@@ -12,20 +12,19 @@
 
 #define OPTIONS "2 discards write_zeroes"
 
-/* fio with verification over the whole disk; seconds 0: once over it. */
-static pid_t fio_start(const struct disk *disk, const char *pattern, int depth, int seconds)
+/* fio with verification, once over the whole disk. */
+static pid_t fio_start(const struct disk *disk, const char *pattern, int depth)
 {
-	char file[96], mode[64], many[32], duration[64];
+	char file[96], mode[64], many[32];
 
 	snprintf(file, sizeof(file), "--filename=%s", disk->node);
 	snprintf(mode, sizeof(mode), "--rw=%s", pattern);
 	snprintf(many, sizeof(many), "--iodepth=%d", depth);
-	snprintf(duration, sizeof(duration), "--runtime=%d", seconds ? seconds : 600);
-	return start("fio", "--name=verify", file, mode, many, duration, "--ioengine=libaio",
-		     "--direct=1", "--bsrange=512-64k", "--verify=crc32c", "--verify_fatal=1",
+	return start("fio", "--name=verify", file, mode, many, "--ioengine=libaio", "--direct=1",
+		     "--bsrange=512-64k", "--verify=crc32c", "--verify_fatal=1",
 		     "--verify_backlog=128", "--randrepeat=0", "--fsync=64", "--thread",
 		     "--eta=never", "--minimal", "--output=/dev/null", "--fallocate=none",
-		     "--group_reporting", seconds ? "--time_based" : "--loops=1", NULL);
+		     "--group_reporting", NULL);
 }
 
 static void verify_with(const char *kind, int threads)
@@ -33,10 +32,11 @@ static void verify_with(const char *kind, int threads)
 	struct disk disk;
 	pid_t daemon;
 
-	disk_make(&disk, 16 * MEGABYTE, OPTIONS);
+	disk_make(&disk, (run_long ? 64 : 4) * MEGABYTE, OPTIONS);
 	daemon = daemon_start(&disk, kind, threads);
-	check_equal(finish(fio_start(&disk, "randwrite", 16, 0)), 0);
-	check_equal(finish(fio_start(&disk, "write", 4, 0)), 0);
+	check_equal(finish(fio_start(&disk, "randwrite", 16)), 0);
+	if (run_long)
+		check_equal(finish(fio_start(&disk, "write", 4)), 0);
 	note("%llu requests", (unsigned long long)disk_status(&disk, "completed"));
 	check_equal(disk_status(&disk, "errors"), 0);
 	disk_remove(&disk);
@@ -48,12 +48,12 @@ CASE("fio verify: strict daemon, one thread", 120)
 	verify_with("strict", 1);
 }
 
-CASE("fio verify: strict daemon, four channels", 120)
+CASE_LONG("fio verify: strict daemon, four channels", 240)
 {
 	verify_with("strict", 4);
 }
 
-CASE("fio verify: batched daemon, one thread", 120)
+CASE_LONG("fio verify: batched daemon, one thread", 240)
 {
 	verify_with("batched", 1);
 }
@@ -63,6 +63,15 @@ CASE("fio verify: batched daemon, three channels", 120)
 	verify_with("batched", 3);
 }
 
+/* Waits for the next requests to be answered. */
+static void disk_await_work(const struct disk *disk)
+{
+	uint64_t before = disk_status(disk, "completed");
+
+	for (int i = 0; i < 3000 * slowness && disk_status(disk, "completed") < before + 8; i++)
+		usleep(10000);
+}
+
 /* Kills and replaces the daemon `times` times while fio verifies; fio must see nothing. */
 static void kill_under_fio(int times)
 {
@@ -70,23 +79,23 @@ static void kill_under_fio(int times)
 	pid_t daemon, fio = 0;
 	int kills = 0, runs = 0;
 
-	disk_make(&disk, 16 * MEGABYTE, OPTIONS);
+	disk_make(&disk, 8 * MEGABYTE, OPTIONS);
 	daemon = daemon_start(&disk, "strict", 2);
 	while (kills < times || fio) {
 		int state;
 
-		if (!fio && kills < times) {
-			fio = fio_start(&disk, runs++ % 2 ? "randrw" : "randwrite", 32, 0);
-			usleep(300000 * (unsigned int)slowness);
+		if (!fio) {
+			fio = fio_start(&disk, runs++ % 2 ? "randrw" : "randwrite", 32);
+			/* Until it is at work. */
+			disk_await_work(&disk);
 		}
 		/* Mostly soon after the start, when it has just taken requests over. */
-		usleep((unsigned int)random_below(random_below(2) ? 30000 : 150000));
+		usleep((unsigned int)random_below(random_below(3) ? 60000 : 200000));
 		if (waitpid(fio, &state, WNOHANG) == fio) {
 			check(WIFEXITED(state));
 			check_equal(WEXITSTATUS(state), 0);
 			fio = 0;
-		}
-		if (kills < times || fio) {
+		} else if (kills < times) {
 			daemon_kill(daemon);
 			kills++;
 			daemon = daemon_start(&disk, kills % 2 ? "batched" : "strict",
@@ -134,10 +143,21 @@ static void compare(struct model *model, const char *when)
 	check_equal(fstat(model->fd, &status), 0);
 	check_equal(status.st_size, model->size);
 	check_equal(pread(model->fd, got, sizeof(got), 0), model->size);
+	if (!memcmp(got, model->bytes, model->size))
+		return;
 	for (size_t i = 0; i < model->size; i++)
 		if (got[i] != model->bytes[i])
 			fail(__FILE__, __LINE__, "%s: byte %zu is %d, not %d", when, i, got[i],
 			     model->bytes[i]);
+}
+
+/* Bytes of which no two neighbours are alike, different every time. */
+static void fill(unsigned char *bytes, size_t length)
+{
+	uint64_t start = random64();
+
+	for (size_t i = 0; i < length; i++)
+		bytes[i] = (unsigned char)(start + i * (start >> 8 | 1));
 }
 
 static void step(struct model *model)
@@ -154,8 +174,7 @@ static void step(struct model *model)
 	case 2:
 		if (offset > model->size)
 			memset(model->bytes + model->size, 0, offset - model->size);
-		for (size_t i = 0; i < length; i++)
-			model->bytes[offset + i] = (unsigned char)random64();
+		fill(model->bytes + offset, length);
 		check_equal(pwrite(model->fd, model->bytes + offset, length, (off_t)offset),
 			    length);
 		if (offset + length > model->size)
@@ -174,8 +193,8 @@ static void step(struct model *model)
 			length = model->size - offset;
 		map = mmap(NULL, model->size, PROT_READ | PROT_WRITE, MAP_SHARED, model->fd, 0);
 		check(map != MAP_FAILED);
-		for (size_t i = 0; i < length; i++)
-			model->bytes[offset + i] = map[offset + i] = (unsigned char)random64();
+		fill(model->bytes + offset, length);
+		memcpy(map + offset, model->bytes + offset, length);
 		munmap(map, model->size);
 		break;
 	case 5:
@@ -201,7 +220,7 @@ static void step(struct model *model)
 static void file_system(const char *kind, int steps, bool kill_daemons)
 {
 	static struct model model;
-	char point[96], path[128];
+	char point[96], path[128], command[160];
 	struct disk disk;
 	double next = now() + 0.2;
 	pid_t daemon;
@@ -229,7 +248,9 @@ static void file_system(const char *kind, int steps, bool kill_daemons)
 	compare(&model, "at the end");
 	close(model.fd);
 	check_equal(umount(point), 0);
-	check_equal(run("e2fsck", "-f", "-n", disk.node, NULL), 0);
+	snprintf(command, sizeof(command),
+		 "e2fsck -f -n %s >/tmp/e2fsck 2>&1 || { cat /tmp/e2fsck; exit 1; }", disk.node);
+	check_equal(run("sh", "-c", command, NULL), 0);
 	check_equal(mount(disk.node, point, "ext4", 0, ""), 0);
 	model.fd = open(path, O_RDWR | O_CLOEXEC);
 	compare(&model, "after another mount");
@@ -242,17 +263,17 @@ static void file_system(const char *kind, int steps, bool kill_daemons)
 	disk_remove(&disk);
 }
 
-CASE("ext4: mkfs, mount, random file operations against a model, e2fsck; strict daemon", 120)
+CASE("ext4: mkfs, mount, random file operations against a model, e2fsck; strict daemon", 400)
 {
-	file_system("strict", run_long ? 8000 : 800, false);
+	file_system("strict", run_long ? 8000 : 200, false);
 }
 
-CASE("ext4: mkfs, mount, random file operations against a model, e2fsck; batched daemon", 120)
+CASE_LONG("ext4: mkfs, mount, random file operations against a model, e2fsck; batched daemon", 400)
 {
-	file_system("batched", run_long ? 8000 : 800, false);
+	file_system("batched", run_long ? 8000 : 200, false);
 }
 
-CASE("ext4: the same while daemons are killed", 120)
+CASE("ext4: the same while daemons are killed", 600)
 {
-	file_system("batched", run_long ? 10000 : 800, true);
+	file_system("batched", run_long ? 8000 : 200, true);
 }
