@@ -89,6 +89,18 @@ static int dm_user_endpoint_admit(struct dm_user_endpoint *endpoint,
 	return 0;
 }
 
+void dm_user_add_targets(struct dm_user_sum *sum)
+{
+	struct dm_user_endpoint *endpoint;
+	struct dm_user_target *target;
+
+	mutex_lock(&dm_user_registry);
+	list_for_each_entry(endpoint, &dm_user_endpoints, node)
+		list_for_each_entry(target, &endpoint->targets, node)
+			dm_user_add_target(sum, target);
+	mutex_unlock(&dm_user_registry);
+}
+
 int dm_user_endpoint_attach(struct dm_user_target *target, const char *name)
 {
 	struct dm_target *ti = target->ti;

@@ -8,6 +8,7 @@
  *
  *   target.c    the device-mapper side: constructor, map, status, messages
  *   options.c   the arguments of a table line, there and back
+ *   limits.c    what the block layer has to know of them
  *   endpoint.c  names, control devices, life and death
  *   queue.c     requests that wait, and their end
  *   policy.c    what ends them when no daemon does
@@ -202,7 +203,17 @@ unsigned int dm_user_options_print(const struct dm_user_options *options,
 int dm_user_parse_no_daemon(const char *value, int *no_daemon);
 int dm_user_parse_timeout(const char *value, unsigned int *timeout);
 
+/* limits.c */
+void dm_user_limits_hint(const struct dm_user_options *options,
+			 struct queue_limits *limits);
+int dm_user_limits_renew(struct dm_target *ti);
+struct dm_user_sum;
+/* Needs dm_user_registry. */
+void dm_user_add_target(struct dm_user_sum *sum, struct dm_user_target *target);
+
 /* endpoint.c. May sleep; take dm_user_registry. */
+/* Calls dm_user_add_target() for every target of every endpoint. */
+void dm_user_add_targets(struct dm_user_sum *sum);
 int dm_user_endpoint_attach(struct dm_user_target *target, const char *name);
 void dm_user_endpoint_detach(struct dm_user_target *target);
 /* Any context that may free memory. */

@@ -9,7 +9,6 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "compat.h"
 #include "internal.h"
 
 #define DM_USER_ARGUMENTS 3
@@ -254,22 +253,8 @@ static int dm_user_iterate_devices(struct dm_target *ti,
 static void dm_user_io_hints(struct dm_target *ti, struct queue_limits *limits)
 {
 	struct dm_user_target *target = ti->private;
-	const struct dm_user_options *options = &target->options;
-	/* The block layer insists on a page; the core splits further. */
-	unsigned int max_io = max_t(unsigned int, options->max_io, PAGE_SECTORS);
 
-	limits->logical_block_size = options->logical_block_size;
-	limits->physical_block_size = options->physical_block_size;
-	limits->io_min = options->physical_block_size;
-	limits->max_hw_sectors = max_io;
-	limits->max_sectors = max_io;
-	if (options->discard_sectors) {
-		limits->discard_granularity = options->discard_granularity;
-		dm_user_limits_discard(limits, options->discard_sectors);
-	}
-	limits->max_secure_erase_sectors = options->secure_erase_sectors;
-	limits->max_write_zeroes_sectors = options->write_zeroes_sectors;
-	dm_user_limits_no_poll(limits);
+	dm_user_limits_hint(&target->options, limits);
 }
 
 static struct target_type dm_user_target_type = {
@@ -282,6 +267,7 @@ static struct target_type dm_user_target_type = {
 	.map = dm_user_map,
 	.presuspend = dm_user_presuspend,
 	.presuspend_undo = dm_user_presuspend_undo,
+	.preresume = dm_user_limits_renew,
 	.resume = dm_user_target_resume,
 	.status = dm_user_status,
 	.message = dm_user_message,

@@ -523,36 +523,6 @@ CASE("reload: another size and other options while a daemon works; its channel s
 	disk_remove(&disk);
 }
 
-CASE("reload: the block layer's limits are those of the new table, there and back", 30)
-{
-	struct dm_user_message request;
-	struct disk disk;
-	struct io *io;
-	int device, fd;
-
-	/* Device mapper itself would keep those of the first table. */
-	disk_make(&disk, 16 * MEGABYTE, "");
-	device = disk_open(&disk);
-	fd = channel(&disk);
-	check_equal(io_finish(io_start(device, IO_DISCARD, 0, 4096, 0)), -EOPNOTSUPP);
-	reload(&disk, disk.sectors, "3 discards:64 no_flush max_io:16");
-	check_equal(queue_limit(&disk, "discard_max_bytes"), 32768);
-	check_equal(queue_limit(&disk, "max_hw_sectors_kb"), 8);
-	check_equal(queue_limit(&disk, "fua"), 0);
-	io = io_start(device, IO_DISCARD, 0, 4096, 0);
-	request = expect(fd, DM_USER_REQUEST_DISCARD, 0, 4096, NULL);
-	succeed(fd, &request, 0);
-	check_equal(io_finish(io), 0);
-	reload(&disk, disk.sectors, "");
-	check_equal(queue_limit(&disk, "discard_max_bytes"), 0);
-	check_equal(queue_limit(&disk, "max_hw_sectors_kb"), 1024);
-	check_equal(queue_limit(&disk, "fua"), 1);
-	check_equal(io_finish(io_start(device, IO_DISCARD, 0, 4096, 0)), -EOPNOTSUPP);
-	close(fd);
-	close(device);
-	disk_remove(&disk);
-}
-
 CASE("table: several targets in one device; the sector is the device's own", 20)
 {
 	struct dm_line lines[2] = {
@@ -693,6 +663,36 @@ static unsigned long queue_limit(const struct disk *disk, const char *what)
 
 	snprintf(path, sizeof(path), "/sys/block/%s/queue/%s", disk->node + 5, what);
 	return (unsigned long)count_of(path);
+}
+
+CASE("reload: the block layer's limits are those of the new table, there and back", 30)
+{
+	struct dm_user_message request;
+	struct disk disk;
+	struct io *io;
+	int device, fd;
+
+	/* Device mapper itself would keep those of the first table. */
+	disk_make(&disk, 16 * MEGABYTE, "");
+	device = disk_open(&disk);
+	fd = channel(&disk);
+	check_equal(io_finish(io_start(device, IO_DISCARD, 0, 4096, 0)), -EOPNOTSUPP);
+	reload(&disk, disk.sectors, "3 discards:64 no_flush max_io:16");
+	check_equal(queue_limit(&disk, "discard_max_bytes"), 32768);
+	check_equal(queue_limit(&disk, "max_hw_sectors_kb"), 8);
+	check_equal(queue_limit(&disk, "fua"), 0);
+	io = io_start(device, IO_DISCARD, 0, 4096, 0);
+	request = expect(fd, DM_USER_REQUEST_DISCARD, 0, 4096, NULL);
+	succeed(fd, &request, 0);
+	check_equal(io_finish(io), 0);
+	reload(&disk, disk.sectors, "");
+	check_equal(queue_limit(&disk, "discard_max_bytes"), 0);
+	check_equal(queue_limit(&disk, "max_hw_sectors_kb"), 1024);
+	check_equal(queue_limit(&disk, "fua"), 1);
+	check_equal(io_finish(io_start(device, IO_DISCARD, 0, 4096, 0)), -EOPNOTSUPP);
+	close(fd);
+	close(device);
+	disk_remove(&disk);
 }
 
 CASE("limits: block sizes, max_io, discard limits and the write cache are as asked for", 20)
