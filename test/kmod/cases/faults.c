@@ -922,13 +922,13 @@ static void swap_on(const char *daemon, size_t allowed)
 	if (!pid) {
 		if (allowed)
 			limit_memory(allowed);
-		touch_and_swap(allowed ? 20 * MEGABYTE : 48 * MEGABYTE, allowed ? 2 : 3);
+		touch_and_swap(allowed ? 20 * MEGABYTE : 24 * MEGABYTE, 2);
 		_exit(0);
 	}
 	check_equal(finish(pid), 0);
 	check_equal(swapoff(disk.node), 0);
 	note("%llu requests, swap in and out", (unsigned long long)disk_status(&disk, "completed"));
-	check(disk_status(&disk, "completed") > 40);
+	check(disk_status(&disk, "completed") > 20);
 	check_equal(disk_status(&disk, "errors"), 0);
 	disk_remove(&disk);
 	check_equal(daemon_wait(server), 0);

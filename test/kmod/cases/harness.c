@@ -15,6 +15,7 @@
 #include <linux/fs.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -496,10 +497,13 @@ static void log_mark(const char *name)
 static void remove_leftover(const char *name, void *data)
 {
 	bool *left = data;
+	char point[96];
 
 	if (strncmp(name, PREFIX, strlen(PREFIX)))
 		return;
 	*left = true;
+	snprintf(point, sizeof(point), "/run/%s", name);
+	umount2(point, MNT_DETACH);
 	/* First of all: whatever else is done may wait for what this frees. */
 	dm_message(name, 0, "abort", NULL, 0);
 	dm_message(name, 0, "no_daemon fail", NULL, 0);

@@ -430,7 +430,7 @@ static void *do_harm(void *data)
 
 CASE("hostile daemon: random bytes, sizes, sequences and closes; a good one goes on after it", 400)
 {
-	enum { ENEMIES = 6, LOADS = 4 };
+	enum { ENEMIES = 6, LOADS = 8 };
 	pthread_t enemies[ENEMIES], loads[LOADS];
 	struct enemy enemy[ENEMIES];
 	struct disk disk;
