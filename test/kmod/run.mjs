@@ -17,8 +17,8 @@ import { buildModule, buildPrograms, programs } from './build.mjs';
 import { ensurePackages, findKernel, series } from './kernels.mjs';
 import { boot } from './rig.mjs';
 
-/** How much longer a case may take under KASAN and lockdep. */
-const debugSlowness = 6;
+/** How much longer everything takes under KASAN and lockdep. */
+const debugSlowness = 4;
 
 /** A word in a bash script. */
 const quote = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
@@ -66,7 +66,7 @@ async function testKernel(kernel, { long, texts, tell }) {
       words,
     ].join('\n'),
     out,
-    seconds: (long ? 3600 : 600) * slowness,
+    seconds: (long ? 3600 : 600) * slowness * slowness,
     onLine,
   });
   for (const name of waiting) {

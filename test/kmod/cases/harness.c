@@ -24,6 +24,7 @@
 #define PREFIX "test-"
 
 int slowness = 1;
+static int patience = 1; /* time limits: a debugging kernel, emulated, on a busy machine */
 bool run_long;
 static char programs[256]; /* the directory of the daemons: where this program lies */
 static struct test_case *first, **last = &first;
@@ -603,7 +604,7 @@ static void show_device(const char *name, void *data)
 
 static bool run_case(struct test_case *test)
 {
-	double begun = now(), limit = test->seconds * slowness;
+	double begun = now(), limit = test->seconds * patience;
 	bool good = true, ended;
 	int state = 0, ignored;
 	pid_t pid, cleaner;
@@ -637,7 +638,7 @@ static bool run_case(struct test_case *test)
 		setpgid(0, 0);
 		clean_up();
 	}
-	if (!ends_by(cleaner, now() + 10 * slowness, &ignored)) {
+	if (!ends_by(cleaner, now() + 10 * patience, &ignored)) {
 		note("its devices cannot be removed");
 		show_waiting(cleaner);
 		show_waiting(pid);
@@ -645,7 +646,7 @@ static bool run_case(struct test_case *test)
 		kill(cleaner, SIGKILL);
 		good = false;
 	}
-	if (!ended && !ends_by(pid, now() + 5 * slowness, &ignored)) {
+	if (!ended && !ends_by(pid, now() + 5 * patience, &ignored)) {
 		note("its process cannot be killed");
 		good = false;
 	}
@@ -669,9 +670,10 @@ int main(int count, char **words)
 			run_long = true;
 		else if (!strcmp(words[i], "--injection"))
 			injection = true;
-		else if (!strcmp(words[i], "--slow") && i + 1 < count)
+		else if (!strcmp(words[i], "--slow") && i + 1 < count) {
 			slowness = atoi(words[++i]);
-		else if (wishes < 64)
+			patience = slowness > 1 ? 20 : 1;
+		} else if (wishes < 64)
 			wanted[wishes++] = words[i];
 	}
 	seed = (uint64_t)time(NULL);
