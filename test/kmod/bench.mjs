@@ -48,34 +48,52 @@ function nbdDevice(index, options) {
 const cells = [
   {
     name: '4 KiB randread QD1',
-    options: '--rw=randread --bs=4k --iodepth=1',
+    options: ['rw=randread', 'bs=4k', 'iodepth=1'],
     seed: 2.6,
     loop: 0.9,
   },
   {
     name: '4 KiB randwrite QD1',
-    options: '--rw=randwrite --bs=4k --iodepth=1',
+    options: ['rw=randwrite', 'bs=4k', 'iodepth=1'],
     seed: 2.8,
     loop: 0.9,
   },
   {
     name: '4 KiB randread QD32',
-    options: '--rw=randread --bs=4k --iodepth=32',
+    options: ['rw=randread', 'bs=4k', 'iodepth=32'],
     seed: 6.0,
     loop: 0.9,
   },
   {
     name: '4 KiB randwrite QD32',
-    options: '--rw=randwrite --bs=4k --iodepth=32',
+    options: ['rw=randwrite', 'bs=4k', 'iodepth=32'],
     seed: 3.9,
     loop: 0.9,
   },
-  { name: '128 KiB read QD4', options: '--rw=read --bs=128k --iodepth=4', seed: 5, loop: 0 },
-  { name: '128 KiB write QD4', options: '--rw=write --bs=128k --iodepth=4', seed: 5, loop: 0 },
+  { name: '128 KiB read QD4', options: ['rw=read', 'bs=128k', 'iodepth=4'], seed: 5, loop: 0 },
+  { name: '128 KiB write QD4', options: ['rw=write', 'bs=128k', 'iodepth=4'], seed: 5, loop: 0 },
 ];
 
 /** What the cells are held against: nbd as nbdkit comes, like the figures of the first dm-user. */
 const reference = 'nbd';
+
+const names = Object.keys(devices);
+
+/** One round: each cell on each device, one after the other, in one process of fio. */
+function jobFile(round, seconds) {
+  const lines = [
+    ...['[global]', 'ioengine=libaio', 'direct=1', 'thread', 'norandommap', 'time_based'],
+    ...[`runtime=${seconds}`, 'ramp_time=300ms'],
+  ];
+  cells.forEach(({ options }, cell) => {
+    const order = names.map((_, index) => index);
+    // Forwards and backwards in turn.
+    for (const device of round % 2 ? order.toReversed() : order) {
+      lines.push(`[${cell}-${device}]`, 'stonewall', `filename=\${DEVICE${device}}`, ...options);
+    }
+  });
+  return `${lines.join('\n')}\n`;
+}
 
 function guestScript({ module, rounds, seconds }) {
   const lines = [
@@ -83,38 +101,31 @@ function guestScript({ module, rounds, seconds }) {
     `insmod '${module}' || { dmesg | tail; exit 90; }`,
     `export PROGRAMS='${programs}'`,
     'node() { echo "/dev/dm-$(dmsetup info -c --noheadings -o minor "$1")"; }',
-    'declare -A device',
   ];
-  for (const [name, make] of Object.entries(devices)) {
-    const key = `device["${name}"]`;
-    lines.push(`make() {\n${make}\n}`, `make >/run/node || exit 91`, `${key}=$(tail -1 /run/node)`);
-    // Once over it all, so that no page is new when it counts; and a check that it works.
+  names.forEach((name, index) => {
     lines.push(
-      `dd if=/dev/zero of="\${${key}}" bs=1M count=${megabytes} oflag=direct status=none || exit 92`,
-      `echo "${name}: \${${key}}"`,
+      `make() {\n${devices[name]}\n}`,
+      'make >/run/node || exit 91',
+      `export DEVICE${index}=$(tail -1 /run/node)`,
+      // Once over it all, so that no page is new when it counts; and a check that it works.
+      `dd if=/dev/zero of="$DEVICE${index}" bs=1M count=${megabytes} oflag=direct status=none || exit 92`,
+      `echo "${name}: $DEVICE${index}"`,
     );
-  }
+  });
   for (let round = 0; round < rounds; round++)
-    cells.forEach(({ options }, cell) => {
-      const names = Object.keys(devices);
-      // Forwards and backwards in turn.
-      for (const name of round % 2 ? names.toReversed() : names) {
-        const file = `/out/${round}-${cell}-${names.indexOf(name)}.json`;
-        lines.push(
-          `fio --name=bench --filename="\${device["${name}"]}" ${options} --ioengine=libaio ` +
-            `--direct=1 --time_based --runtime=${seconds} --ramp_time=300ms --norandommap ` +
-            `--thread --output-format=json --output=${file} || exit 93`,
-        );
-      }
-      lines.push(`echo "round ${round + 1}, cell ${cell + 1} of ${cells.length}"`);
-    });
+    lines.push(
+      `cat >/run/jobs <<'END'\n${jobFile(round, seconds)}END`,
+      `fio --output-format=json --output=/out/round-${round}.json /run/jobs || exit 93`,
+      `echo "round ${round + 1} of ${rounds}"`,
+    );
   return lines.join('\n');
 }
 
-function operations(path) {
+/** Operations a second by job name, of one round. */
+function readRound(path) {
   if (!existsSync(path)) throw new UserError(`the guest left no ${path}`);
-  const [job] = JSON.parse(readFileSync(path, 'utf8')).jobs;
-  return job.read.iops + job.write.iops;
+  const { jobs } = JSON.parse(readFileSync(path, 'utf8'));
+  return new Map(jobs.map(({ jobname, read, write }) => [jobname, read.iops + write.iops]));
 }
 
 function median(values) {
@@ -137,22 +148,21 @@ async function main(words) {
   const kernel = await findKernel(options.kernel);
   const module = await buildModule(kernel);
   const out = join(root, 'build/kmod/bench');
-  const names = Object.keys(devices);
   const runs = options.rounds * cells.length * names.length;
   const load = () => loadavg()[0].toFixed(2);
   say(`${kernel.release}: ${runs} runs of ${options.seconds} s; load before: ${load()}`);
   const result = await boot(kernel, {
     script: guestScript({ module, ...options }),
     out,
-    seconds: 300 + runs * (options.seconds + 12),
+    seconds: 300 + runs * (options.seconds + 4),
     memory: '4G',
     onLine: (line) => console.log(`# ${line}`),
   });
   if (result.code !== 0)
     throw new UserError(`the guest ended with ${result.code ?? result.ended}\n${result.stdout}`);
   const rounds = [...Array(options.rounds).keys()];
-  const figure = (round, cell, name) =>
-    operations(join(out, `${round}-${cell}-${names.indexOf(name)}.json`));
+  const figures = rounds.map((round) => readRound(join(out, `round-${round}.json`)));
+  const figure = (round, cell, name) => figures[round].get(`${cell}-${names.indexOf(name)}`);
   const ratio = (cell, name, other) =>
     median(rounds.map((round) => figure(round, cell, name) / figure(round, cell, other)));
   const width = Math.max(...cells.map(({ name }) => name.length));
