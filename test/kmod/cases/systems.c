@@ -89,8 +89,10 @@ static void kill_under_fio(int times)
 			/* Until it is at work. */
 			disk_await_work(&disk);
 		}
-		/* Mostly soon after the start, when it has just taken requests over. */
-		usleep((unsigned int)random_below(random_below(3) ? 60000 : 200000));
+		/* Mostly when it has just taken requests over. */
+		for (int i = 0; i < 500 && !disk_status(&disk, "channels"); i++)
+			usleep(2000);
+		usleep((unsigned int)random_below(random_below(3) ? 20000 : 100000));
 		if (waitpid(fio, &state, WNOHANG) == fio) {
 			check(WIFEXITED(state));
 			check_equal(WEXITSTATUS(state), 0);
