@@ -99,6 +99,12 @@ public:
 	// are refused here. Returns 0 or a positive errno.
 	int execute(InFlight &flight, std::span<std::byte> data);
 
+	// The same for a route whose requests begin and end at any byte: runs the
+	// operation on [offset, offset + length) only, which lies inside the sectors
+	// that the request names. `data` is `length` bytes for a read or a write.
+	int execute_within(InFlight &flight, uint64_t offset, uint64_t length,
+			   std::span<std::byte> data);
+
 	// Writes the trace record and counts the request out. `payload` is what was
 	// read or written and shall be kept: bytes inside this worker's payload arena
 	// (kept in place, see PayloadArena) or anywhere else (copied); empty for none.
@@ -112,6 +118,10 @@ public:
 
 private:
 	friend class Disk;
+
+	int run(const Request &request, uint64_t offset, uint64_t length,
+		std::span<std::byte> data);
+	void count(const Request &request, int error);
 
 	Disk &disk_;
 	unsigned index_;
