@@ -23,7 +23,7 @@ export const areas = {
     node: true,
   },
   'app/cli': { areas: ['app/contract', 'app/addon', 'app/client'], packages: [], node: true },
-  'app/main': { areas: ['app/contract', 'app/client'], packages: ['electron'], node: true },
+  'app/main': { areas: ['app/contract', 'app/client'], packages: ['electron', 'zod'], node: true },
   'app/preload': { areas: ['app/contract'], packages: ['electron'], node: false },
   'app/feed': { areas: ['app/contract', 'app/addon'], packages: ['electron'], node: true },
   renderer: {
