@@ -7,10 +7,9 @@ import { closeSync, existsSync, openSync, readFileSync, statSync, truncateSync }
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BioscopeError } from '../contract/errors';
 import { DaemonClient } from './daemon-client';
+import { EXIT_DAEMON_RUNNING } from './exit-codes';
 import { prepareRuntimeDirectory, type RuntimePaths } from './runtime-directory';
 
-/** Exit status of a daemon that found another one running: no failure, its starter just connects. */
-export const EXIT_DAEMON_RUNNING = 3;
 /** The log begins anew past this many bytes. */
 const LONGEST_LOG = 1024 * 1024;
 const POLL_MS = 20;
