@@ -22,9 +22,9 @@ export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 /** Something a user can mend: printed without a stack. */
 export class UserError extends Error {}
 
-/** One line that says what happens now. */
+/** One line that says what happens now; on stderr, so that what is asked for can be piped. */
 export function say(text) {
-  process.stdout.write(`bioscope: ${text}\n`);
+  process.stderr.write(`bioscope: ${text}\n`);
 }
 
 /** Runs `main` and ends the process: a UserError is a line and exit code 1. */

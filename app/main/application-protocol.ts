@@ -44,13 +44,13 @@ export function registerScheme(): void {
 
 /** The file below `directory` that a request means; null when it means none. */
 export function fileFor(directory: string, method: string, address: string): string | null {
-  const url = URL.canParse(address) ? new URL(address) : null;
-  if (url?.protocol !== `${scheme}:` || url.host !== 'app' || method !== 'GET') return null;
   let path: string;
   try {
+    const url = new URL(address);
+    if (url.protocol !== `${scheme}:` || url.host !== 'app' || method !== 'GET') return null;
     path = decodeURIComponent(url.pathname);
   } catch {
-    return null;
+    return null; // not an address, or not UTF-8
   }
   if (path.includes('\0')) return null;
   const file = normalize(join(directory, path === '/' ? 'index.html' : path));
