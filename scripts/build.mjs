@@ -31,6 +31,7 @@ const nativeSources = ['binding.gyp', 'native'];
 const javascriptSources = [
   'app',
   'renderer',
+  'assets/icon.png',
   'scripts/build.mjs',
   'package-lock.json',
   'tsconfig.base.json',
@@ -107,6 +108,12 @@ async function buildBundles() {
   }
 }
 
+/** The window's icon, where the main process looks for it. */
+function copyIcon() {
+  mkdirSync(join(root, 'dist'), { recursive: true });
+  copyFileSync(join(root, 'assets/icon.png'), join(root, 'dist/icon.png'));
+}
+
 async function buildRenderer() {
   const { build } = await import('vite');
   const { default: react } = await import('@vitejs/plugin-react');
@@ -134,6 +141,7 @@ async function buildJavascript(force) {
   const digest = digestOf(javascriptSources, process.version, isNotBundled);
   if (!force && isStamped('javascript', digest) && existsSync(join(root, 'dist'))) return;
   say('building the bundles');
+  copyIcon();
   await buildBundles();
   if (existsSync(join(root, 'renderer/index.html'))) await buildRenderer();
   else say('  renderer/index.html does not exist yet: dist/renderer is not built');

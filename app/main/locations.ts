@@ -9,6 +9,7 @@ export const bundles = {
   feed: join(__dirname, 'feed.cjs'),
   daemon: join(__dirname, 'daemon.cjs'),
   renderer: join(__dirname, 'renderer'),
+  icon: join(__dirname, 'icon.png'),
 } as const;
 
 /**

@@ -4,7 +4,6 @@
  * every disk goes on.
  */
 import { app, clipboard, dialog, type BrowserWindow, type IpcMainInvokeEvent } from 'electron';
-import { join } from 'node:path';
 import { toErrorValue } from '../contract/errors';
 import type { WindowEvent, WindowEvents } from '../contract/window-api';
 import { origin, registerScheme, serveApplication } from './application-protocol';
@@ -126,7 +125,7 @@ function showWindow(): void {
   }
   window = openWindow({
     preload: bundles.preload,
-    icon: join(bundles.renderer, 'icon.png'),
+    icon: bundles.icon,
     memory: app.getPath('userData'),
     mayClose: () => {
       if (!isQuitting) void quit();
