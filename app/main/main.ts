@@ -6,7 +6,8 @@
 import { app, clipboard, dialog, type BrowserWindow, type IpcMainInvokeEvent } from 'electron';
 import { toErrorValue } from '../contract/errors';
 import type { WindowEvent, WindowEvents } from '../contract/window-api';
-import { origin, registerScheme, serveApplication } from './application-protocol';
+import { origin } from './application-files';
+import { registerScheme, serveApplication } from './application-protocol';
 import { parseWishes, receivedWishes, type Wishes } from './command-line';
 import { DaemonSupervisor } from './daemon-supervisor';
 import { FeedHost } from './feed-host';

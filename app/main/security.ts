@@ -1,6 +1,6 @@
 /** What no page may do, whatever it holds: navigate away, open windows, get permissions. */
 import { app, session } from 'electron';
-import { origin } from './application-protocol';
+import { origin } from './application-files';
 
 /** Call when the app is ready, before the first window. */
 export function lockDown(): void {

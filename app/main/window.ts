@@ -1,7 +1,7 @@
 /** The main window: its bounds, its page, and what happens when the page dies. */
 import { BrowserWindow, dialog, nativeTheme, screen } from 'electron';
 import { join } from 'node:path';
-import { windowAddress } from './application-protocol';
+import { windowAddress } from './application-files';
 import { isReachable, recallWindow, rememberWindow } from './window-memory';
 
 export interface WindowOptions {
