@@ -15,11 +15,11 @@ import { posix, relative, sep } from 'node:path';
 export const areas = {
   'app/contract': { areas: [], packages: ['zod'], node: false },
   'app/addon': { areas: ['app/contract'], packages: [], node: true },
-  'app/client': { areas: ['app/contract'], packages: [], node: true },
+  'app/client': { areas: ['app/contract', 'package.json'], packages: ['zod'], node: true },
   'app/privileged': { areas: ['app/contract', 'app/addon'], packages: [], node: true },
   'app/daemon': {
     areas: ['app/contract', 'app/addon', 'app/privileged', 'app/client'],
-    packages: [],
+    packages: ['zod'],
     node: true,
   },
   'app/cli': { areas: ['app/contract', 'app/addon', 'app/client'], packages: [], node: true },
@@ -70,7 +70,8 @@ export function importProblem(path, specifier) {
   if (specifier.startsWith('.')) {
     const target = posix.normalize(posix.join(posix.dirname(path), specifier));
     if (target.startsWith(`${area}/`) || target === area) return null;
-    if (rule.areas.some((allowed) => target.startsWith(`${allowed}/`))) return null;
+    if (rule.areas.some((allowed) => target === allowed || target.startsWith(`${allowed}/`)))
+      return null;
     const may = [area, ...rule.areas].join(', ');
     return `${area} must not import ${target}: it may import ${may}`;
   }

@@ -100,7 +100,7 @@ function lockersOf(image: Image, roots: SystemRoots): readonly string[] {
   const lockers: string[] = [];
   for (const line of table.split('\n')) {
     const match = /^\d+: FLOCK\s+\S+\s+\S+\s+(\d+) [0-9a-f]+:[0-9a-f]+:(\d+) /.exec(line);
-    if (match === null || match[2] !== image.inode.toString()) continue;
+    if (match?.[2] !== image.inode.toString()) continue;
     const pid = match[1] ?? '';
     let name = 'a process';
     try {

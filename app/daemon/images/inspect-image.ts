@@ -9,7 +9,7 @@ import { BioscopeError } from '../../contract/errors';
 import { SECTOR_BYTES } from '../../contract/units';
 import { blockDeviceState, nameOfDevice } from '../system/block-devices';
 import { systemRoots, type SystemRoots } from '../system/roots';
-import { errnoOf, imageError, quote } from './image-errors';
+import { imageError, quote } from './image-errors';
 import { foreignFormat, LONGEST_SIGNATURE } from './foreign-formats';
 
 export interface Image {

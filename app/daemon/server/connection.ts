@@ -114,7 +114,7 @@ export class Connection {
       return;
     }
     this.inProgress++;
-    void this.carryOut(id, method, params).finally(() => {
+    void this.carryOut(id, method, params, this.handlers[method]).finally(() => {
       this.inProgress--;
       this.regulate();
     });
@@ -124,6 +124,7 @@ export class Connection {
     id: number,
     method: Method,
     raw: unknown,
+    handler: Handlers[Method],
   ): Promise<void> {
     const params = daemonMethods[method].params.safeParse(raw);
     if (!params.success) {
@@ -131,7 +132,7 @@ export class Connection {
       return;
     }
     try {
-      const result = await this.handlers[method](params.data as DaemonParams<Method>, this);
+      const result = await handler(params.data as DaemonParams<Method>, this);
       this.send({ id, result });
     } catch (thrown) {
       if (!(thrown instanceof BioscopeError)) {
