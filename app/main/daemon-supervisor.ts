@@ -44,7 +44,6 @@ export class DaemonSupervisor {
   private starting: Promise<DaemonInfo> | null = null;
   /** How the daemons that we started ended, by process id. */
   private readonly ends = new Map<number, string>();
-  private isStopping = false;
 
   constructor(options: SupervisorOptions) {
     this.options = options;
@@ -102,19 +101,6 @@ export class DaemonSupervisor {
     return {};
   }
 
-  /** Ends the daemon, which must have no disks. Nothing happens when there is none. */
-  async stop(): Promise<void> {
-    if (!this.client) return;
-    this.isStopping = true;
-    const { client } = this;
-    try {
-      await client.invoke('stop', { detachAll: false });
-      await Promise.race([client.closed, sleep(5000)]);
-    } finally {
-      this.isStopping = false;
-    }
-  }
-
   private lostError(): ErrorValue {
     if (this.daemon.phase === 'lost') return this.daemon.error;
     return new BioscopeError('DAEMON_UNREACHABLE', 'The daemon does not run.').value;
@@ -170,7 +156,7 @@ export class DaemonSupervisor {
     if (!this.ends.has(info.pid)) await sleep(50);
     const who = `The daemon (process ${info.pid})`;
     const end = this.ends.get(info.pid);
-    if (this.isStopping || end === 'status 0') {
+    if (end === 'status 0') {
       return new BioscopeError('DAEMON_UNREACHABLE', `${who} was stopped.`).value;
     }
     let what = `${who} ended unexpectedly.`;

@@ -67,8 +67,6 @@ export async function mayQuit(
       return false;
     }
   }
-  // Without disks there is nothing left for a daemon to do. One that refuses
-  // (a disk came from the command line at this moment) simply goes on.
-  await supervisor.stop().catch(() => undefined);
+  // The daemon ends by itself a few seconds after its last disk and client.
   return true;
 }

@@ -1,0 +1,156 @@
+/** The real application in the real Electron, driven by Playwright. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { _electron, type ElectronApplication, type Locator, type Page } from 'playwright-core';
+import type { Workspace } from './workspace';
+
+export const projectDirectory = fileURLToPath(new URL('../..', import.meta.url));
+const results = join(projectDirectory, 'test-results');
+
+let executable: string | null = null;
+
+/** The Electron that `npm start` would run. */
+export function electronExecutable(): string {
+  executable ??= execFileSync(
+    process.execPath,
+    [join(projectDirectory, 'scripts/electron-runtime.mjs')],
+    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
+  ).trim();
+  return executable;
+}
+
+/** Switches for a machine without a graphics card; root is refused Chromium's sandbox. */
+export function electronSwitches(): string[] {
+  return [
+    '--use-gl=angle',
+    '--use-angle=swiftshader',
+    ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+  ];
+}
+
+export interface DesktopOptions {
+  readonly images?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly colorScheme?: 'dark' | 'light';
+}
+
+/** A running window. What the page complained of is in `complaints`. */
+export class Desktop {
+  readonly complaints: string[] = [];
+
+  private constructor(
+    readonly application: ElectronApplication,
+    readonly page: Page,
+  ) {
+    const watch = (page: Page) => {
+      page.on('console', (message) => {
+        if (message.type() === 'error') this.complaints.push(message.text());
+      });
+      page.on('pageerror', (error) => this.complaints.push(String(error)));
+    };
+    watch(page);
+  }
+
+  static async launch(workspace: Workspace, options: DesktopOptions = {}): Promise<Desktop> {
+    const application = await _electron.launch({
+      executablePath: electronExecutable(),
+      args: [...electronSwitches(), projectDirectory, '--', ...(options.images ?? [])],
+      cwd: workspace.directory,
+      env: workspace.environment({ BIOSCOPE_NODE: process.execPath, ...options.environment }),
+      colorScheme: options.colorScheme ?? null,
+    });
+    const page = await application.firstWindow();
+    const desktop = new Desktop(application, page);
+    await page.getByTestId('status-bar').waitFor();
+    return desktop;
+  }
+
+  get pid(): number {
+    const { pid } = this.application.process();
+    if (pid === undefined) throw new Error('the application has no process');
+    return pid;
+  }
+
+  /** Drops files as a user does: a trusted drag through the browser, with real paths. */
+  async drop(paths: readonly string[]): Promise<void> {
+    const session = await this.application.context().newCDPSession(this.page);
+    const size = await this.page.evaluate(() => [window.innerWidth, window.innerHeight] as const);
+    const data = { items: [], files: [...paths], dragOperationsMask: 1 };
+    const place = { x: size[0] / 2, y: size[1] / 2, data };
+    await session.send('Input.dispatchDragEvent', { type: 'dragEnter', ...place });
+    await session.send('Input.dispatchDragEvent', { type: 'dragOver', ...place });
+    await session.send('Input.dispatchDragEvent', { type: 'drop', ...place });
+    await session.detach();
+  }
+
+  /** The disk of that name in the list, once it is in that state. */
+  async disk(name: string, state = 'attached'): Promise<Locator> {
+    const disk = this.page
+      .getByTestId('disk')
+      .filter({ has: this.page.getByTestId('disk-name').getByText(name, { exact: true }) });
+    await disk.and(this.page.locator(`[data-state="${state}"]`)).waitFor();
+    return disk;
+  }
+
+  /** The device path that the window shows for a disk. */
+  async device(name: string): Promise<string> {
+    const disk = await this.disk(name);
+    return (await disk.getByTestId('disk-device').innerText()).trim();
+  }
+
+  /** Selects a disk, so that its requests are shown. */
+  async select(name: string): Promise<void> {
+    await (await this.disk(name)).getByTestId('disk-select').click();
+  }
+
+  /**
+   * Answers the next message boxes: `answers` are buttons' labels in order. What
+   * was asked comes back from `asked`.
+   */
+  async answerDialogs(answers: readonly string[]): Promise<void> {
+    await this.application.evaluate(({ dialog }, labels) => {
+      const state = globalThis as unknown as { asked: string[]; answers: string[] };
+      state.asked = [];
+      state.answers = [...labels];
+      const answer = (...parameters: unknown[]) => {
+        const box = parameters.at(-1) as { message: string; detail?: string; buttons: string[] };
+        state.asked.push(`${box.message}\n${box.detail ?? ''}`);
+        const response = box.buttons.indexOf(state.answers.shift() ?? '');
+        if (response === -1) throw new Error(`no such button in: ${box.buttons.join(', ')}`);
+        return Promise.resolve({ response, checkboxChecked: false });
+      };
+      dialog.showMessageBox = answer;
+    }, answers);
+  }
+
+  async asked(): Promise<string[]> {
+    return this.application.evaluate(
+      () => (globalThis as unknown as { asked?: string[] }).asked ?? [],
+    );
+  }
+
+  /** Saves a picture below test-results/. */
+  async picture(name: string): Promise<string> {
+    if (!existsSync(results)) mkdirSync(results, { recursive: true });
+    const path = join(results, `${name}.png`);
+    await this.page.screenshot({ path });
+    return path;
+  }
+
+  /** SIGKILL, as a crash would be. The daemon is another process and stays. */
+  async kill(): Promise<void> {
+    const ended = new Promise<void>((resolve) => this.application.once('close', () => resolve()));
+    process.kill(this.pid, 'SIGKILL');
+    await ended;
+  }
+
+  /** Quits and leaves the disks to the daemon. */
+  async close(): Promise<void> {
+    await this.answerDialogs(['Keep running in the background']);
+    const ended = new Promise<void>((resolve) => this.application.once('close', () => resolve()));
+    await this.application.evaluate(({ app }) => app.quit()).catch(() => undefined);
+    await ended;
+  }
+}
