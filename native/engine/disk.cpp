@@ -217,8 +217,6 @@ void Worker::complete(const InFlight &flight, int error, std::span<const std::by
 			record.marks = BIOSCOPE_MARK_PAYLOAD;
 		record.disk = disk_.options_.number;
 		disk_.trace_.append(index_, record);
-	} else if (!payload.empty()) {
-		arena().release(payload);
 	}
 	count(request, error);
 	disk_.in_flight_.fetch_sub(1, std::memory_order_relaxed);

@@ -148,8 +148,6 @@ void PayloadArena::release(std::span<const std::byte> used)
 bool PayloadArena::keep(uint64_t sequence, std::span<const std::byte> payload)
 {
 	bool in_place = inside(payload);
-	if (in_place && !claims_.empty())
-		release(payload);
 	if (payload.empty() || payload.size() > limit_)
 		return false;
 	if (!in_place) {

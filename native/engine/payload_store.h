@@ -43,9 +43,10 @@ public:
 	std::span<std::byte> reserve(size_t bytes);
 
 	// For a worker with several requests in flight: moves the head past `used`
-	// (part of the room last reserved), so that the next room is another one.
-	// To be ended by keep() or release() with the same span. A worker that
-	// finishes each request before it reserves again need not claim.
+	// (part of the room last reserved), so that the next room is another one, and
+	// guards it until release() with the same span; keeping payloads inside it
+	// does not end the claim. A worker that finishes each request before it
+	// reserves again need not claim.
 	void claim(std::span<const std::byte> used);
 	void release(std::span<const std::byte> used);
 
