@@ -3,7 +3,15 @@
  * files. Only its owner may enter it: whoever can open the socket in it can
  * attach disks.
  */
-import { lstatSync, mkdirSync, chmodSync, accessSync, constants, type Stats } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  type Stats,
+} from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { BioscopeError } from '../contract/errors';
 
@@ -90,6 +98,35 @@ function checkOwner(path: string, stats: Stats, uid: number): void {
   if (!stats.isDirectory()) throw refuse(`The runtime directory ${path} is not a directory.`);
   if (stats.uid !== uid) {
     throw refuse(`The runtime directory ${path} belongs to user ${stats.uid}, not to user ${uid}.`);
+  }
+}
+
+/**
+ * The paths for talking to a daemon that may run already; makes nothing. Throws
+ * RUNTIME_DIRECTORY when the directory is there but somebody else's: what
+ * listens in it is not to be trusted.
+ */
+export function findRuntimeDirectory(
+  environment: NodeJS.ProcessEnv = process.env,
+  uid: number = currentUid(),
+): RuntimePaths {
+  const directory = runtimeDirectoryPath(environment, uid);
+  const stats = lstatSync(directory, { throwIfNoEntry: false });
+  if (stats) checkOwner(directory, stats, uid);
+  return runtimePaths(directory);
+}
+
+/**
+ * True when a daemon that ended left disks in its state file. The next daemon
+ * clears up after them and lists them as failed.
+ */
+export function hasLeftovers(paths: RuntimePaths): boolean {
+  try {
+    const state: unknown = JSON.parse(readFileSync(paths.state, 'utf8'));
+    if (typeof state !== 'object' || state === null || !('disks' in state)) return false;
+    return Array.isArray(state.disks) && state.disks.length > 0;
+  } catch {
+    return false; // none, or one that nobody can read
   }
 }
 
