@@ -138,7 +138,7 @@ function spawnDaemon(
       env: {
         ...environment,
         BIOSCOPE_RUNTIME_DIRECTORY: paths.directory,
-        ...(runsOnOurselves && process.versions['electron'] !== undefined
+        ...(runsOnOurselves && 'electron' in process.versions
           ? { ELECTRON_RUN_AS_NODE: '1' }
           : {}),
       },
