@@ -6,18 +6,13 @@
  * above all (messages after that may vanish without a word), it ends; main
  * starts another, and every window begins anew with the oldest record kept.
  */
-import { BIOSCOPE_TRACE_VERSION } from '../contract/wire.gen';
-import type { FeedCommand } from '../contract/feed';
-import { addon } from './addon';
+import { isFeedCommand } from '../contract/feed';
+import { loadAddon } from '../addon/load';
 import { FeedPort } from './feed-port';
 import { Pace } from './pace';
 import { batchBuffer, type FollowedDisk } from './trace-source';
 
-if (addon.traceVersion !== BIOSCOPE_TRACE_VERSION) {
-  throw new Error(
-    `the addon writes traces of version ${addon.traceVersion}, not ${BIOSCOPE_TRACE_VERSION}: build again`,
-  );
-}
+const addon = loadAddon();
 
 const ports = new Set<FeedPort>();
 const buffer = batchBuffer();
@@ -39,8 +34,8 @@ function pollNow(): void {
 }
 
 process.parentPort.on('message', ({ data, ports: [channel] }) => {
-  // Main is part of the same program: what it sends needs no schema.
-  const command = data as FeedCommand;
+  const command: unknown = data;
+  if (!isFeedCommand(command)) throw new Error('the feed got a command outside the contract');
   if (command.type === 'disks') {
     ({ disks } = command);
     for (const port of ports) port.follow(disks, buffer);
