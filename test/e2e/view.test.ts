@@ -1,0 +1,142 @@
+/** Looking: the table by keyboard, the filter, pause and clear; both themes; a narrow window. */
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { command, until } from '../support/commands';
+import { Desktop, projectDirectory } from '../support/desktop';
+import { Workspace } from '../support/workspace';
+
+const isRoot = process.getuid?.() === 0;
+
+describe.skipIf(!isRoot)('the requests of a disk (needs root)', () => {
+  let workspace: Workspace;
+  let desktop: Desktop;
+  let device: string;
+
+  const dd = (...words: string[]) => command('dd', 'status=none', ...words);
+  const read = (from: number, count: number) =>
+    dd(`if=${device}`, 'of=/dev/null', 'iflag=direct', 'bs=4k', `skip=${from}`, `count=${count}`);
+  const write = (to: number, count: number) =>
+    dd('if=/dev/urandom', `of=${device}`, 'oflag=direct', 'bs=4k', `seek=${to}`, `count=${count}`);
+  const grid = () => desktop.page.getByTestId('trace-grid');
+  const selected = () => desktop.page.locator('[data-testid="trace-row"][aria-selected="true"]');
+  const sequence = async () => Number(await selected().getAttribute('data-sequence'));
+  const matching = async () => {
+    const text = await desktop.page.getByTestId('filter-count').innerText();
+    return text.split(' of ').map((number) => Number(number.replace(/\D/g, '')));
+  };
+
+  beforeAll(async () => {
+    workspace = new Workspace();
+    const image = workspace.image('view.img', 32, true);
+    desktop = await Desktop.launch(workspace, { images: [image], colorScheme: 'dark' });
+    device = await desktop.device('view.img');
+    await desktop.select('view.img');
+    await read(0, 500);
+    await write(1000, 100);
+    await until('all are shown', async () => (await matching()).at(-1)! >= 600);
+  });
+  afterAll(async () => {
+    await desktop.close();
+    await workspace.end();
+  });
+
+  it('are walked through by keyboard', async () => {
+    const { page } = desktop;
+    await grid().focus();
+    await page.keyboard.press('Home');
+    await until('the first row', async () => (await sequence()) === 1);
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowDown');
+    await until('the third row', async () => (await sequence()) === 3);
+    await page.keyboard.press('ArrowUp');
+    await until('the second row', async () => (await sequence()) === 2);
+    await page.keyboard.press('End');
+    await until('the last row', async () => (await sequence()) >= 600);
+    await page.keyboard.press('Enter');
+    await page.getByTestId('inspector').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByTestId('inspector').waitFor({ state: 'hidden' });
+  });
+
+  it('are filtered by operation and by sectors, and / goes to the filter', async () => {
+    const { page } = desktop;
+    await page.getByTestId('filter-write').click();
+    await until('the writes alone', async () => (await matching())[0] === 100);
+    await page.getByTestId('filter-write').click();
+    await grid().focus();
+    await page.keyboard.press('/');
+    // 4 KiB blocks 10 to 19.
+    await page.keyboard.type('80..159');
+    await until('ten blocks alone', async () => (await matching())[0] === 10);
+    await page.getByTestId('filter-sectors').fill('9..1');
+    await page.getByTestId('filter-error').waitFor();
+    await page.getByTestId('filter-sectors').fill('');
+    await until('all again', async () => {
+      const [first, all] = await matching();
+      return all === undefined || first === all;
+    });
+  });
+
+  it('are held back by a pause, while the I/O goes on', async () => {
+    const { page } = desktop;
+    const pause = page.getByTestId('pause');
+    await pause.click();
+    const [before] = await matching();
+    await write(2000, 50);
+    await until('the rows that wait', async () =>
+      (await page.getByTestId('held-back').innerText()).includes('50'),
+    );
+    expect((await matching())[0]).toBe(before);
+    await pause.click();
+    await until('the rows that waited', async () => (await matching())[0] === before! + 50);
+  });
+
+  it('are cleared from the view, and shown again', async () => {
+    const { page } = desktop;
+    const [before] = await matching();
+    await page.getByTestId('clear').click();
+    await until('an empty view', async () => (await page.getByTestId('trace-row').count()) === 0);
+    await page.getByTestId('show-all').click();
+    await until('all again', async () => ((await matching())[0] ?? 0) >= before!);
+  });
+
+  it('look right in both themes and in a narrow window', async () => {
+    const { page } = desktop;
+    await grid().focus();
+    await page.keyboard.press('End');
+    await page.keyboard.press('Enter');
+    await page.getByTestId('inspector').waitFor();
+    const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    await page.emulateMedia({ colorScheme: 'dark' });
+    expect(await background()).toBe('rgb(20, 22, 26)');
+    const dark = await desktop.picture('window-dark');
+    await page.emulateMedia({ colorScheme: 'light' });
+    expect(await background()).toBe('rgb(243, 244, 246)');
+    const light = await desktop.picture('window-light');
+    // Committed pictures change only when that is asked for.
+    if (process.env['BIOSCOPE_UPDATE_SCREENSHOTS']) {
+      const kept = join(projectDirectory, 'assets/screenshots');
+      mkdirSync(kept, { recursive: true });
+      copyFileSync(dark, join(kept, 'window-dark.png'));
+      copyFileSync(light, join(kept, 'window-light.png'));
+    }
+    const resize = (width: number, height: number) =>
+      desktop.application.evaluate(
+        ({ BrowserWindow }, size) => BrowserWindow.getAllWindows()[0]!.setContentSize(...size),
+        [width, height] as const,
+      );
+    await resize(700, 600);
+    await until('the narrow window', () => page.evaluate(() => window.innerWidth === 700));
+    await desktop.picture('window-narrow');
+    const overflow = () =>
+      page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    expect(await overflow()).toBeLessThanOrEqual(0);
+    await expect(grid().isVisible()).resolves.toBe(true);
+    await resize(1440, 900);
+  });
+
+  it('never made the page complain', () => {
+    expect(desktop.complaints).toEqual([]);
+  });
+});
