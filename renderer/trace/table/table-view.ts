@@ -37,6 +37,7 @@ export class TableView {
     this.#body = body;
     this.#scroller = new VirtualScroller(body.id, (top) => session.scrollTo(top));
     scroller.append(this.#scroller.element);
+    grid.style.setProperty('--columns', columns.map(({ width }) => width).join(' '));
     this.#observer = new ResizeObserver(() => this.#measure());
     this.#observer.observe(body);
     body.addEventListener('wheel', this.#wheel, { passive: false });
