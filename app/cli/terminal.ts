@@ -1,5 +1,5 @@
 /** Standard output and error of the command line, and what ends a command early. */
-import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export class Terminal {
   private readonly ending = new AbortController();
@@ -29,15 +29,18 @@ export class Terminal {
     }
   }
 
-  /** Writes lines to standard output; resolves when there is room for more. */
+  /** Writes lines to standard output; resolves once they are written, or when it all ends. */
   async print(...lines: readonly string[]): Promise<void> {
     if (this.outputGone || lines.length === 0) return;
-    if (process.stdout.write(`${lines.join('\n')}\n`)) return;
-    await Promise.race([
-      once(process.stdout, 'drain').catch(() => undefined),
-      once(process.stdout, 'close').catch(() => undefined),
-      aborted(this.ending.signal),
-    ]);
+    const { signal } = this.ending;
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      signal.addEventListener('abort', done);
+      process.stdout.write(`${lines.join('\n')}\n`, done);
+    });
   }
 
   /** A message for people, on standard error. */
@@ -46,10 +49,7 @@ export class Terminal {
   }
 }
 
-/** Resolves when the signal is aborted. */
-export function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
+/** Waits, in milliseconds, or until the signal is aborted. */
+export async function pause(duration: number, signal: AbortSignal): Promise<void> {
+  await sleep(duration, undefined, { signal }).catch(() => undefined);
 }

@@ -47,8 +47,8 @@ async function main(): Promise<void> {
   const cpu = new CpuMeter();
   const shutDown = () => {
     log('ends');
-    server.close();
-    // Answers that are on their way get a moment; nothing else is waited for.
+    // After the answer to `stop` has been written; what is on its way gets a moment.
+    setImmediate(() => server.close());
     setTimeout(() => process.exit(0), 100);
   };
   const server: DaemonServer = new DaemonServer(

@@ -35,7 +35,10 @@ export function methods(options: MethodOptions): Handlers {
       return { disks: [...disks.list()] };
     },
 
-    'disks.list': () => ({ disks: [...disks.list()] }),
+    'disks.list': async () => {
+      await disks.refresh();
+      return { disks: [...disks.list()] };
+    },
 
     'disks.attach': ({ path, readOnly }) => disks.attach(path, readOnly),
 

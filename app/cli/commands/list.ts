@@ -29,8 +29,8 @@ export function listLines(disks: readonly Disk[]): readonly string[] {
     onOneLine(disk.imagePath),
   ]);
   const lines = table([['ID', 'DEVICE', 'SIZE', 'MODE', 'STATE', 'IMAGE'], ...rows]);
-  const failures = disks.flatMap(({ id, failure }) =>
-    failure ? [`${id}: ${failure.message}`] : [],
+  const remarks = disks.flatMap(({ id, failure, notes }) =>
+    failure ? [failure.message, ...notes].map((text) => `${id}: ${text}`) : [],
   );
-  return [...lines, ...failures];
+  return [...lines, ...remarks];
 }

@@ -6,9 +6,8 @@ import { spawn } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { toErrorValue } from '../../contract/errors';
-import { aborted, type Terminal } from '../terminal';
+import { pause, type Terminal } from '../terminal';
 import { toolEnvironment } from './demo-image';
 import type { Workload } from './workload';
 
@@ -47,7 +46,7 @@ async function work(fuseFile: string, directory: string, stop: AbortSignal): Pro
       `dump note-${round} /dev/null`,
       ...(round >= MOST_FILES ? [`rm note-${round - MOST_FILES}`] : []),
     ]);
-    await Promise.race([sleep(ROUND_MS), aborted(stop)]);
+    await pause(ROUND_MS, stop);
   }
 }
 

@@ -8,10 +8,9 @@ import { execFile } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
 import { open, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { usageError } from '../arguments';
-import { aborted } from '../terminal';
+import { pause } from '../terminal';
 
 /** The hidden command that runs it. */
 export const WORKLOAD_COMMAND = 'demo-workload';
@@ -52,7 +51,7 @@ async function work(directory: string, stop: AbortSignal): Promise<void> {
     for (const name of files.slice(0, Math.max(0, files.length - MOST_FILES))) {
       await unlink(join(directory, name));
     }
-    await Promise.race([sleep(ROUND_MS), aborted(stop)]);
+    await pause(ROUND_MS, stop);
   }
 }
 

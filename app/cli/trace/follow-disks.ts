@@ -3,14 +3,13 @@
  * them in the order of arrival. Disks come and go meanwhile: the daemon's events
  * tell.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { NativeAddon, NativeTraceReader } from '../../addon/addon';
 import type { DaemonClient } from '../../client/daemon-client';
 import type { Disk } from '../../contract/disk';
 import { toErrorValue } from '../../contract/errors';
 import { RECORD_BYTES, decodeRecord, type TraceRecord } from '../../contract/trace';
 import type { DiskId } from '../../contract/units';
-import { aborted, type Terminal } from '../terminal';
+import { pause, type Terminal } from '../terminal';
 import type { TraceFormat } from './format';
 
 const BATCH_RECORDS = 8192;
@@ -64,7 +63,7 @@ export async function followDisks(options: FollowOptions): Promise<void> {
         await follower.daemonLost();
         return;
       }
-      await Promise.race([sleep(POLL_MS), aborted(terminal.end)]);
+      await pause(POLL_MS, terminal.end);
     }
   } finally {
     stopListening();

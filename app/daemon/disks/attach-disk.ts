@@ -140,6 +140,21 @@ function routeError(thrown: unknown, image: Image): BioscopeError {
   const errno = errnoOf(thrown);
   const about = thrown instanceof Error && 'path' in thrown ? String(thrown.path) : '';
   const more = { errno, cause: thrown };
+  const syscall = thrown instanceof Error && 'syscall' in thrown ? thrown.syscall : null;
+  if (syscall === 'fusermount3' && (errno === 'EACCES' || errno === 'EPERM')) {
+    return new BioscopeError(
+      'ROUTE_UNAVAILABLE',
+      `${path} cannot be served: this user may not mount FUSE file systems. /dev/fuse must be open to all (mode 0666, as udev makes it) and fusermount3 setuid root.`,
+      more,
+    );
+  }
+  if (syscall === 'fusermount3' && errno === 'ENOENT') {
+    return new BioscopeError(
+      'ROUTE_UNAVAILABLE',
+      `${path} cannot be served: fusermount3 is not installed. Install the package fuse3.`,
+      more,
+    );
+  }
   if (about === '/dev/fuse' || (errno === 'ENODEV' && about === '')) {
     return new BioscopeError(
       'ROUTE_UNAVAILABLE',

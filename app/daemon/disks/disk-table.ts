@@ -14,6 +14,7 @@ import type { RuntimePaths } from '../../client/runtime-directory';
 import type { Privileges } from '../../privileged/privileges';
 import { scanHolders } from '../holders/scan-holders';
 import { quote } from '../images/image-errors';
+import { leftoverNote } from '../leftovers/leftover-note';
 import { refuseLoopedImage } from '../images/image-users';
 import { inspectImage, type Image } from '../images/inspect-image';
 import type { Log } from '../log';
@@ -309,12 +310,14 @@ export class DiskTable {
     const { device } = entry.disk;
     if (device === null) return;
     if (!(await this.leftoverExists(entry, device))) {
-      this.change(entry, { device: null, partitions: [], holders: [] });
+      this.change(entry, { device: null, partitions: [], holders: [], notes: [] });
       return;
     }
     const holders = [...(await scanHolders(device, { ignoredPid: process.pid }))];
-    if (JSON.stringify(holders) !== JSON.stringify(entry.disk.holders)) {
-      this.change(entry, { holders });
+    const notes = [leftoverNote(device, holders)];
+    const { disk } = entry;
+    if (JSON.stringify([holders, notes]) !== JSON.stringify([disk.holders, disk.notes])) {
+      this.change(entry, { holders, notes });
     }
   }
 
@@ -329,10 +332,17 @@ export class DiskTable {
   }
 
   private async clearLeftover(entry: DiskEntry): Promise<void> {
-    const { device } = entry.disk;
-    if (device === null || !(await this.leftoverExists(entry, device))) return;
-    await this.options.privileges.detachLoop({ device, force: true });
-    if (await this.leftoverExists(entry, device)) throw busyError(entry, entry.disk.holders);
+    await this.refreshFailed(entry);
+    const { device, holders } = entry.disk;
+    if (device === null) return;
+    if (holders.length > 0) throw busyError(entry, holders);
+    try {
+      await this.options.privileges.detachLoop({ device, force: true });
+    } catch (thrown) {
+      await this.refreshFailed(entry);
+      if (entry.disk.device !== null) throw busyError(entry, entry.disk.holders);
+      this.options.log(`clearing ${device}: ${String(thrown)}`);
+    }
   }
 
   /** Our own disks whose image is this disk's device. */

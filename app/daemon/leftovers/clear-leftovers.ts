@@ -19,6 +19,7 @@ import { describeHolders, scanHolders } from '../holders/scan-holders';
 import type { Log } from '../log';
 import { unmountUserFuse } from '../routes/fusermount';
 import { configuredLoops } from '../system/block-devices';
+import { leftoverNote } from './leftover-note';
 
 export interface Leftovers {
   /** The disks that were lost, all `failed`. */
@@ -103,18 +104,18 @@ async function clearLoop(
   log: Log,
 ): Promise<readonly Holder[] | null> {
   const holders = await scanHolders(device, { ignoredPid: process.pid });
-  try {
-    await privileges.detachLoop({ device, force: true });
-  } catch (thrown) {
-    log(`cannot clear the leftover ${device}: ${String(thrown)}`);
-    return holders;
-  }
-  if (configuredLoops().some((loop) => loop.device === device)) {
-    log(`the leftover ${device} is still in use: ${describeHolders(holders)}`);
-    return holders;
-  }
-  log(`cleared the leftover ${device}`);
-  return null;
+  const cleared = privileges.detachLoop({ device, force: true }).then(
+    () => {
+      log(`cleared the leftover ${device}`);
+      return null;
+    },
+    (thrown: unknown) => {
+      log(`the leftover ${device} stays for now: ${describeHolders(holders) || String(thrown)}`);
+      return holders;
+    },
+  );
+  // It waits for users to let go, which those with a mount will not do soon: start without it.
+  return holders.length > 0 ? holders : cleared;
 }
 
 function failedDisk(
@@ -123,26 +124,20 @@ function failedDisk(
   device: string | null,
   holders: readonly Holder[],
 ): Disk {
-  const gone = {
+  const message =
+    `The daemon (process ${state?.pid ?? 'unknown'}) ended without detaching ${disk.name} (${disk.id}). ` +
+    'Attach the image again to go on; check its file system first.';
+  return {
     ...disk,
     state: 'failed',
+    // Failed before its daemon ended: the first reason is the one that tells.
+    failure: disk.failure ?? new BioscopeError('DISK_FAILED', message).value,
     device,
     holders: [...holders],
     partitions: [],
     fuseFile: null,
-  } as const;
-  // Failed before its daemon ended: the first reason is the one that tells.
-  if (disk.state === 'failed' && device === null) return gone;
-  const rest =
-    device === null
-      ? 'Nothing of it is left on the system.'
-      : holders.length === 0
-        ? `${device} is still held by something that cannot be named, and goes with its last user.`
-        : `${describeHolders(holders)}: I/O there fails now. Unmount or close that, and ${device} goes by itself.`;
-  const message =
-    `The daemon (process ${state?.pid ?? 'unknown'}) ended without detaching ${disk.name} (${disk.id}). ` +
-    `${rest} Attach the image again to go on; check its file system first.`;
-  return { ...gone, failure: new BioscopeError('DISK_FAILED', message, { holders }).value };
+    notes: device === null ? [] : [leftoverNote(device, holders)],
+  };
 }
 
 /** Removes trace files that belong to no disk; those of failed disks can still be read. */
