@@ -8,7 +8,8 @@ Turns disk images into block devices and shows every block I/O.
         print its path, one a line. An ordinary user gets a FUSE file instead.
         Nothing is ever mounted. --json prints one object a line.
   list [--json]
-        The attached disks, and those that failed.
+        The attached disks, and those that failed. --json prints one object a
+        line, and nothing when there are none.
   detach [--all] DISK|IMAGE|DEVICE...
         Flush and detach. Refuses while a disk is mounted or in use, and names
         the user. A failed disk is forgotten.

@@ -13,7 +13,7 @@ export async function listCommand(words: readonly string[], terminal: Terminal):
   const disks = client
     ? (await withClient(client, (daemon) => daemon.invoke('disks.list', {}))).disks
     : [];
-  if (values.json === true) await terminal.print(encodeJson(disks));
+  if (values.json === true) await terminal.print(...disks.map((disk) => encodeJson(disk)));
   else await terminal.print(...listLines(disks));
   return 0;
 }
