@@ -93,7 +93,7 @@ export class HexView {
     const rows = Math.ceil(total / BYTES_IN_ROW);
     this.#top = Math.max(0, Math.min(this.#top, rows - this.#visible));
     const start = Math.floor(this.#top);
-    const digits = (this.#base + BigInt(total)).toString(16).length > 8 ? 12 : 8;
+    const digits = Math.max(4, (this.#base + BigInt(total)).toString(16).length);
     this.#rows.forEach((row, index) => {
       const number = start + index;
       row.element.hidden = number >= rows;

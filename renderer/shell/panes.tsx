@@ -24,7 +24,8 @@ function InspectorPane() {
 
 const components = { disks: DisksPane, trace: TracePane, inspector: InspectorPane };
 
-const sizes = { disks: 248, inspector: 392 } as const;
+/** Pixels at first: the inspector's is what a row of hex and characters takes. */
+const sizes = { disks: 248, inspector: 436 } as const;
 
 function addPanes({ api }: SplitviewReadyEvent): void {
   const { areDisksOpen, isInspectorOpen, isNarrow, isNarrowest } = useShell.getState();
@@ -41,8 +42,13 @@ function addPanes({ api }: SplitviewReadyEvent): void {
     minimumSize: 280,
     size: sizes.inspector,
   });
-  setVisible(api, 'disks', areDisksOpen && !isNarrowest);
-  setVisible(api, 'inspector', isInspectorOpen && !isNarrow);
+  // Sizes count only once the whole has one.
+  requestAnimationFrame(() => {
+    api.getPanel('inspector')?.api.setSize({ size: sizes.inspector });
+    api.getPanel('disks')?.api.setSize({ size: sizes.disks });
+    setVisible(api, 'disks', areDisksOpen && !isNarrowest);
+    setVisible(api, 'inspector', isInspectorOpen && !isNarrow);
+  });
 }
 
 function setVisible(api: SplitviewApi, id: keyof typeof sizes, isVisible: boolean): void {
