@@ -124,9 +124,13 @@ const ipc = {
   },
   create(context) {
     const path = relativePath(context);
+    // `import { ipcMain }` is two identifiers at one place.
+    const seen = new Set();
     const report = (node, name) => {
       const home = Object.hasOwn(rawIpc, name) ? rawIpc[name] : path;
-      if (path !== home) context.report({ node, messageId: 'raw', data: { name, home } });
+      if (path === home || seen.has(node.range[0])) return;
+      seen.add(node.range[0]);
+      context.report({ node, messageId: 'raw', data: { name, home } });
     };
     return {
       Identifier: (node) => report(node, node.name),

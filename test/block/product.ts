@@ -97,8 +97,8 @@ export class Product {
     return stdout
       .split('\n')
       .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as TracedRequest)
-      .filter(({ type }) => type === 'request');
+      .map((line) => JSON.parse(line) as TracedRequest | { readonly type: 'attached' | 'lost' })
+      .filter((row) => row.type === 'request');
   }
 
   async mount(device: string, ...options: string[]): Promise<void> {

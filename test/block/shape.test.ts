@@ -46,7 +46,7 @@ describe('the device', () => {
     expect(systemText(disk.device, `${name}p2/size`)).toBe('8192');
     const listed = await until('the partitions are listed', async () => {
       const now = (await product.list()).find(({ id }) => id === disk.id);
-      return now && now.partitions.length === 2 ? now : null;
+      return now?.partitions.length === 2 ? now : null;
     });
     expect(listed.partitions).toEqual([`${disk.device}p1`, `${disk.device}p2`]);
     await product.detach(disk);

@@ -35,6 +35,7 @@ describe('data through the device', () => {
         '--verify=crc32c',
         '--verify_fatal=1',
         '--do_verify=1',
+        '--verify_state_save=0', // it would be saved in the project's directory
         '--size=96m',
         '--output-format=json',
       ),
