@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BioscopeError } from '../contract/errors';
 import { DaemonClient } from './daemon-client';
 import { EXIT_DAEMON_RUNNING } from './exit-codes';
+import { withoutInheritance } from './inherited-descriptors';
 import { prepareRuntimeDirectory, type RuntimePaths } from './runtime-directory';
 
 /** The log begins anew past this many bytes. */
@@ -131,18 +132,20 @@ function spawnDaemon(
   }
   const log = openSync(paths.log, 'a', 0o600);
   try {
-    const child = spawn(program ?? process.execPath, [script], {
-      detached: true,
-      cwd: '/',
-      stdio: ['ignore', log, log],
-      env: {
-        ...environment,
-        BIOSCOPE_RUNTIME_DIRECTORY: paths.directory,
-        ...(runsOnOurselves && 'electron' in process.versions
-          ? { ELECTRON_RUN_AS_NODE: '1' }
-          : {}),
-      },
-    });
+    const child = withoutInheritance(log, (stdio) =>
+      spawn(program ?? process.execPath, [script], {
+        detached: true,
+        cwd: '/',
+        stdio,
+        env: {
+          ...environment,
+          BIOSCOPE_RUNTIME_DIRECTORY: paths.directory,
+          ...(runsOnOurselves && 'electron' in process.versions
+            ? { ELECTRON_RUN_AS_NODE: '1' }
+            : {}),
+        },
+      }),
+    );
     child.unref();
     return child;
   } finally {
