@@ -75,11 +75,10 @@ Napi::Value attach_loop(const Napi::CallbackInfo &info)
 Napi::Value loop_status(const Napi::CallbackInfo &info)
 {
 	std::string device = string_argument(info, 0, "device");
-	using Status = std::optional<struct bioscope_loop_status>;
+	using Status = std::optional<bioscope_loop_state>;
 	auto work = [device]() -> Status {
 		bioscope_failure failure{};
-		struct bioscope_loop_status status {
-		};
+		bioscope_loop_state status{};
 		int error = bioscope_loop_status(device.c_str(), &status, &failure);
 		if (error == ENXIO)
 			return std::nullopt;

@@ -179,7 +179,7 @@ int bioscope_attach_loop(const char *path, bool read_only, const char *label,
 	return 0;
 }
 
-int bioscope_loop_status(const char *device, struct bioscope_loop_status *status,
+int bioscope_loop_status(const char *device, struct bioscope_loop_state *status,
 			 struct bioscope_failure *failure)
 {
 	failure->step = NULL;

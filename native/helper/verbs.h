@@ -48,7 +48,7 @@ int bioscope_unmount_lazily(const char *directory, struct bioscope_failure *fail
 int bioscope_attach_loop(const char *path, bool read_only, const char *label,
 			 char device[BIOSCOPE_LOOP_PATH_BYTES], struct bioscope_failure *failure);
 
-struct bioscope_loop_status {
+struct bioscope_loop_state {
 	uint64_t backing_device; /* st_dev of the backing file */
 	uint64_t backing_inode;  /* st_ino of the backing file */
 	char label[BIOSCOPE_LOOP_LABEL_BYTES];
@@ -58,7 +58,7 @@ struct bioscope_loop_status {
 };
 
 /* ENXIO when `device` is a loop device but not configured. */
-int bioscope_loop_status(const char *device, struct bioscope_loop_status *status,
+int bioscope_loop_status(const char *device, struct bioscope_loop_state *status,
 			 struct bioscope_failure *failure);
 
 /*
