@@ -7,12 +7,13 @@ import {
   accessSync,
   chmodSync,
   constants,
+  existsSync,
   lstatSync,
   mkdirSync,
   readFileSync,
   type Stats,
 } from 'node:fs';
-import { isAbsolute, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { BioscopeError } from '../contract/errors';
 
 /** The longest socket path that fits into sockaddr_un with its closing zero. */
@@ -131,6 +132,16 @@ export function hasLeftovers(paths: RuntimePaths): boolean {
 }
 
 /**
+ * mkdir -p. Node's own never returns where a directory cannot be made although
+ * its parent is there (/proc).
+ */
+function makeDirectory(path: string): void {
+  const parent = dirname(path);
+  if (parent !== path && !existsSync(parent)) makeDirectory(parent);
+  mkdirSync(path, { mode: 0o700 });
+}
+
+/**
  * Makes the runtime directory (0700) and what belongs in it, and checks that it
  * is ours and can be written. Throws BioscopeError RUNTIME_DIRECTORY, which
  * names the path and the way out. Safe to call from several processes at once.
@@ -148,7 +159,7 @@ export function prepareRuntimeDirectory(
   }
   for (const path of [directory, paths.traces, paths.mounts]) {
     try {
-      mkdirSync(path, { mode: 0o700, recursive: path === directory });
+      makeDirectory(path);
     } catch (thrown) {
       if (reason(thrown) !== 'EEXIST') {
         throw refuse(`The runtime directory ${path} cannot be made (${reason(thrown)}).`, thrown);

@@ -40,7 +40,7 @@ export function deviceNumber(text: string): bigint {
 /** "major:minor" of an st_rdev. */
 export function deviceNumberText(rdev: bigint): string {
   const major = ((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & ~0xfffn);
-  const minor = (rdev & 0xffn) | ((rdev >> 12n) & ~0xffn);
+  const minor = (rdev & 0xffn) | ((rdev >> 12n) & 0xffffff00n);
   return `${major}:${minor}`;
 }
 
