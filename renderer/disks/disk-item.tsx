@@ -6,13 +6,7 @@ import { CopyButton, copyText } from '../widgets/copy';
 import { Icon } from '../widgets/icon';
 import { formatBytes, formatCount, formatRate, formatThroughput } from '../widgets/numbers';
 import { Problem } from '../widgets/problem';
-import {
-  attachAgain,
-  detach,
-  dismissDisk,
-  dismissRefusal,
-  startDaemon,
-} from './disk-actions';
+import { attachAgain, detach, dismissDisk, dismissRefusal, startDaemon } from './disk-actions';
 import { selectDisk, useDiskNumbers, useDisks } from './disk-state';
 import { noRates } from './rate-history';
 import { Sparkline } from './sparkline';
@@ -50,7 +44,9 @@ function DiskActivity({ disk }: { readonly disk: Disk }) {
               <span className="read">r {formatRate(reads)}</span>{' '}
               <span className="write">w {formatRate(writes)}</span> IOPS
             </span>
-            <span title={`read ${formatThroughput(readBytes)}, written ${formatThroughput(writtenBytes)}`}>
+            <span
+              title={`read ${formatThroughput(readBytes)}, written ${formatThroughput(writtenBytes)}`}
+            >
               {formatThroughput(readBytes + writtenBytes)}
             </span>
           </>

@@ -5,12 +5,7 @@
  */
 import { formatHex } from '../widgets/numbers';
 import { VirtualScroller, wheelRows } from '../widgets/virtual-scroller';
-import {
-  type ByteSelection,
-  moveSelection,
-  selectionEnd,
-  selectionStart,
-} from './byte-selection';
+import { type ByteSelection, moveSelection, selectionEnd, selectionStart } from './byte-selection';
 import { characterOf } from './byte-text';
 
 /** Pixels; inspector.css says the same. */

@@ -83,7 +83,7 @@ export class PayloadSource {
   /** All bytes of [start, end), loaded if need be; null when that fails (`phase` says why). */
   async bytes(start: number, end: number): Promise<Uint8Array | null> {
     const result = new Uint8Array(end - start);
-    for (let offset = start; offset < end; ) {
+    for (let offset = start; offset < end;) {
       const index = Math.floor(offset / CHUNK_BYTES);
       if (!(this.#chunks.get(index) instanceof Uint8Array)) await this.#load(index);
       const chunk = this.#chunks.get(index);

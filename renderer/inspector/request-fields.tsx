@@ -147,10 +147,20 @@ export function RequestFields({ request }: { readonly request: SelectedRequest }
       </Field>
       <Flags flags={record.flags} />
       <Result request={request} />
-      <Field name="depth" label="Depth" value={String(record.depth)} meaning="requests in flight when it arrived, with this one">
+      <Field
+        name="depth"
+        label="Depth"
+        value={String(record.depth)}
+        meaning="requests in flight when it arrived, with this one"
+      >
         {record.depth}
       </Field>
-      <Field name="queue" label="Queue" value={String(record.queue)} meaning="the engine thread that served it">
+      <Field
+        name="queue"
+        label="Queue"
+        value={String(record.queue)}
+        meaning="the engine thread that served it"
+      >
         {record.queue}
       </Field>
       <Field name="route" label="Route" value={route}>

@@ -39,7 +39,11 @@ export function Timing({ record }: { readonly record: TraceRecord }) {
       </div>
       <div className="timing-bar" aria-hidden="true">
         <span className="timing-queue" style={{ flexGrow: queueShare }} />
-        <span className="timing-backend" data-family={family} style={{ flexGrow: 1 - queueShare }} />
+        <span
+          className="timing-backend"
+          data-family={family}
+          style={{ flexGrow: 1 - queueShare }}
+        />
       </div>
       <div className="timing-legend">
         <span title={`${formatCount(queue)} ns from arrival to the call of the backend`}>

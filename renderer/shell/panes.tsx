@@ -56,7 +56,13 @@ function setVisible(api: SplitviewApi, id: keyof typeof sizes, isVisible: boolea
   if (panel && panel.api.isVisible !== isVisible) panel.api.setVisible(isVisible);
 }
 
-function Overlay({ side, children }: { readonly side: 'left' | 'right'; readonly children: ReactNode }) {
+function Overlay({
+  side,
+  children,
+}: {
+  readonly side: 'left' | 'right';
+  readonly children: ReactNode;
+}) {
   return <div className={`overlay ${side}`}>{children}</div>;
 }
 

@@ -19,7 +19,10 @@ function DaemonPart({ daemon }: { readonly daemon: DaemonState }) {
   const { pid, version, kernel } = daemon.info;
   return (
     <>
-      <span data-testid="status-daemon" title={`Daemon ${version}, ${(cpu * 100).toFixed(1)} % of one CPU`}>
+      <span
+        data-testid="status-daemon"
+        title={`Daemon ${version}, ${(cpu * 100).toFixed(1)} % of one CPU`}
+      >
         daemon pid {pid} · {Math.round(cpu * 100)} % CPU
       </span>
       <span data-testid="status-route" title={`Bioscope ${version}`}>

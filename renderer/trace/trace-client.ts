@@ -87,7 +87,7 @@ export function onDraw(drawer: () => void): () => void {
 }
 
 export const frameCounts = {
-  subscribe(this: void, listener: () => void): () => void {
+  subscribe: (listener: () => void): (() => void) => {
     countListeners.add(listener);
     return () => countListeners.delete(listener);
   },

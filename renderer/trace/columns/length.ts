@@ -12,7 +12,11 @@ export const length: Column = {
     if (row.length === 0) setText(cell, '–');
     else {
       const sectors = formatCount(Math.ceil(row.length / SECTOR_BYTES));
-      setText(cell, formatBytes(row.length), `${formatCount(row.length)} bytes, ${sectors} sectors`);
+      setText(
+        cell,
+        formatBytes(row.length),
+        `${formatCount(row.length)} bytes, ${sectors} sectors`,
+      );
     }
   },
   text: (row) => String(row.length),

@@ -6,10 +6,15 @@ import { join } from 'node:path';
 import { chromium, type BrowserContext, type Page } from 'playwright-core';
 import { build, preview } from 'vite';
 
-const candidates = [process.env['BIOSCOPE_CHROMIUM'], '/usr/bin/chromium', '/usr/bin/google-chrome'];
+const candidates = [
+  process.env['BIOSCOPE_CHROMIUM'],
+  '/usr/bin/chromium',
+  '/usr/bin/google-chrome',
+];
 
 /** The browser to use, or null where there is none. */
-export const browserPath = candidates.find((path) => path !== undefined && existsSync(path)) ?? null;
+export const browserPath =
+  candidates.find((path) => path !== undefined && existsSync(path)) ?? null;
 
 export interface OpenOptions {
   readonly scene: string;

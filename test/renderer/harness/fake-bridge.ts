@@ -35,9 +35,13 @@ export function imageBytes(sector: bigint, length: number): Uint8Array {
   const words = new TextEncoder();
   for (let offset = 0; offset < length; offset += 512) {
     const number = sector + BigInt(offset / 512);
-    made.set(words.encode(`sector ${number} of a made-up image`).subarray(0, length - offset), offset);
+    made.set(
+      words.encode(`sector ${number} of a made-up image`).subarray(0, length - offset),
+      offset,
+    );
     for (let index = 64; index < 512 && number % 3n !== 0n; index++) {
-      if (offset + index < length) made[offset + index] = (index * 7 + Number(number % 251n)) & 0xff;
+      if (offset + index < length)
+        made[offset + index] = (index * 7 + Number(number % 251n)) & 0xff;
     }
   }
   return made;
@@ -97,7 +101,13 @@ export class FakeBridge implements WindowBridge {
         const message = `${path} may be read but not written by you. Attach it read-only, or change its permissions.`;
         throw new Refused(errorValue('IMAGE_NOT_WRITABLE', message, { errno: 'EACCES' }));
       }
-      const disk = madeDisk({ id: diskId(`disk-${number}`), number, name, imagePath: path, readOnly });
+      const disk = madeDisk({
+        id: diskId(`disk-${number}`),
+        number,
+        name,
+        imagePath: path,
+        readOnly,
+      });
       this.setDisks([...this.disks, disk]);
       this.#open(disk);
       return disk;
@@ -120,7 +130,7 @@ export class FakeBridge implements WindowBridge {
     'payload.read': ({ sequence, offset, length }) => {
       if (BigInt(sequence) < this.#workload.next - 3000n) return { kept: false };
       const request = this.#workload.request(Number(sequence));
-      const total = Number(request.length);
+      const total = request.length;
       const data = imageBytes(BigInt(request.sector), total).subarray(offset, offset + length);
       return { kept: true, total: bytes(total), base64: base64(data) };
     },

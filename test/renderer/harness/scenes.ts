@@ -110,11 +110,23 @@ const dead = errorValue(
 );
 
 const scenes = {
-  busy: { daemon: running, disks: [first, second, third], requests: 20_000, perSecond: 400, lost: 0n },
+  busy: {
+    daemon: running,
+    disks: [first, second, third],
+    requests: 20_000,
+    perSecond: 400,
+    lost: 0n,
+  },
   storm: { daemon: running, disks: [first], requests: 0, perSecond: 200_000, lost: 1234n },
   full: { daemon: running, disks: [first], requests: 1_200_000, perSecond: 0, lost: 0n },
   quiet: { daemon: running, disks: [first, second], requests: 500, perSecond: 0, lost: 0n },
-  waiting: { daemon: running, disks: [madeDisk({ id: diskId('disk-0'), number: 0 })], requests: 0, perSecond: 0, lost: 0n },
+  waiting: {
+    daemon: running,
+    disks: [madeDisk({ id: diskId('disk-0'), number: 0 })],
+    requests: 0,
+    perSecond: 0,
+    lost: 0n,
+  },
   empty: { daemon: running, disks: [], requests: 0, perSecond: 0, lost: 0n },
   starting: { daemon: { phase: 'starting' }, disks: [], requests: 0, perSecond: 0, lost: 0n },
   failed: {

@@ -34,9 +34,19 @@ export class Workload {
     }
     if (dice < 0.94) return { operation: 2, sector: 0, length: 0, flags: 0x400 };
     if (dice < 0.97) {
-      return { operation: 3, sector: 786_432 + 8 * Math.floor(place * 9999), length: KIB * KIB, flags: 0 };
+      return {
+        operation: 3,
+        sector: 786_432 + 8 * Math.floor(place * 9999),
+        length: KIB * KIB,
+        flags: 0,
+      };
     }
-    return { operation: 6, sector: 917_504 + 512 * (sequence % 99), length: 256 * KIB, flags: 0x8000 };
+    return {
+      operation: 6,
+      sector: 917_504 + 512 * (sequence % 99),
+      length: 256 * KIB,
+      flags: 0x8000,
+    };
   }
 
   make(): MadeRecord {
