@@ -26,7 +26,7 @@ const SKIP_STATISTICS = 256 * 1024;
 const STOP_READING = 4 * 1024 * 1024;
 const CUT_OFF = 32 * 1024 * 1024;
 /** Requests of one client carried out at once; more wait in the socket. */
-const MOST_IN_PROGRESS = 32;
+const MOST_IN_PROGRESS = 8;
 
 export type Handlers = {
   readonly [Method in DaemonMethod]: (
@@ -46,6 +46,8 @@ export class Connection {
   private readonly handlers: Handlers;
   private readonly log: Log;
   private readonly lines = new LineReader(LONGEST_LINE);
+  /** Lines read that wait for their turn: of one piece of the stream at most. */
+  private waiting: string[] = [];
   private inProgress = 0;
   /** A `disks` event that waits for the client to read; only the newest matters. */
   private owedDisks: (() => DaemonEventData<'disks'>) | null = null;
@@ -80,8 +82,9 @@ export class Connection {
 
   private receive(chunk: Buffer): void {
     try {
-      for (const line of this.lines.push(chunk)) this.take(line);
+      for (const line of this.lines.push(chunk)) this.waiting.push(line);
     } catch (thrown) {
+      this.waiting = [];
       const reason = toErrorValue(thrown).message;
       this.refuse(null, `The connection is closed: ${reason}.`);
       this.log(`closed a connection: ${reason}`);
@@ -160,9 +163,18 @@ export class Connection {
     }
   }
 
-  /** Reads on only while the client keeps up with its answers. */
+  private get busy(): boolean {
+    return this.inProgress >= MOST_IN_PROGRESS || this.socket.writableLength > STOP_READING;
+  }
+
+  /** Takes on more, and reads on, only while the client keeps up with its answers. */
   private regulate(): void {
-    const busy = this.inProgress >= MOST_IN_PROGRESS || this.socket.writableLength > STOP_READING;
+    while (!this.busy) {
+      const line = this.waiting.shift();
+      if (line === undefined) break;
+      this.take(line);
+    }
+    const busy = this.waiting.length > 0 || this.busy;
     if (busy && !this.socket.isPaused()) this.socket.pause();
     else if (!busy && this.socket.isPaused()) this.socket.resume();
   }
