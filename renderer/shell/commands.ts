@@ -46,21 +46,13 @@ function openTab(tab: InspectorTab): void {
 const isText = (target: EventTarget | null): boolean =>
   target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement;
 
-/** The folded panes first, then the selection. What has a use of its own for Escape stops it. */
+/** Folds what lies over the table, then clears the selection. What has a use of its own for Escape stops it. */
 function escape(): void {
   const shell = useShell.getState();
-  const grid = document.getElementById(GRID_ID);
-  if (shell.isNarrow && shell.isInspectorOpen) {
-    shell.setInspectorOpen(false);
-    grid?.focus();
-  } else if (shell.isNarrowest && shell.areDisksOpen) {
-    shell.setDisksOpen(false);
-    grid?.focus();
-  } else if (document.activeElement !== grid && grid && !isText(document.activeElement)) {
-    grid.focus();
-  } else if (useTraceView.getState().selected) {
-    traceSession.clearSelection();
-  } else grid?.focus();
+  if (shell.isNarrow && shell.isInspectorOpen) shell.setInspectorOpen(false);
+  else if (shell.isNarrowest && shell.areDisksOpen) shell.setDisksOpen(false);
+  else if (!isText(document.activeElement)) traceSession.clearSelection();
+  document.getElementById(GRID_ID)?.focus();
 }
 
 function keyPressed(event: KeyboardEvent): void {

@@ -12,7 +12,7 @@ export interface ShellState {
   readonly inspectorTab: InspectorTab;
   setInspectorOpen: (isOpen: boolean) => void;
   setDisksOpen: (isOpen: boolean) => void;
-  /** Opens the inspector; when it is open already, the focus goes into it. */
+  /** Opens the inspector and goes into it; Escape leads back to the table. */
   enterInspector: () => void;
 }
 
@@ -26,7 +26,7 @@ function focusInspector(): void {
   tabs?.querySelector<HTMLElement>('[role=tab][aria-selected=true]')?.focus();
 }
 
-export const useShell = create<ShellState>((set, get) => ({
+export const useShell = create<ShellState>((set) => ({
   isNarrow: narrow.matches,
   isNarrowest: narrowest.matches,
   isInspectorOpen: !narrow.matches,
@@ -35,10 +35,8 @@ export const useShell = create<ShellState>((set, get) => ({
   setInspectorOpen: (isInspectorOpen) => set({ isInspectorOpen }),
   setDisksOpen: (areDisksOpen) => set({ areDisksOpen }),
   enterInspector: () => {
-    const { isInspectorOpen, isNarrow } = get();
     set({ isInspectorOpen: true });
-    // An overlay takes the focus at once, so that Escape closes it.
-    if (isInspectorOpen || isNarrow) requestAnimationFrame(focusInspector);
+    requestAnimationFrame(focusInspector);
   },
 }));
 

@@ -73,6 +73,9 @@ export class TableView {
       if (pooled.isShown !== isThere) {
         pooled.isShown = isThere;
         pooled.element.hidden = !isThere;
+        // What is not shown is no row to anybody who counts them.
+        if (isThere) pooled.element.dataset['testid'] = 'trace-row';
+        else delete pooled.element.dataset['testid'];
       }
       if (!isThere) continue;
       this.#place(pooled, ordinal, first, top);
@@ -133,7 +136,6 @@ export class TableView {
     element.className = 'trace-row';
     element.id = `trace-row-${slot}`;
     element.role = 'row';
-    element.dataset['testid'] = 'trace-row';
     element.hidden = true;
     const cells = columns.map((column, index) => {
       const cell = document.createElement('div');
