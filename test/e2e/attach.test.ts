@@ -1,10 +1,11 @@
 /** First light: an image dropped on the window becomes a disk, and its real I/O is seen. */
 import { closeSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { command, until } from '../support/commands';
 import { Desktop } from '../support/desktop';
-import { Workspace, loopsOf } from '../support/workspace';
+import { pictureOnFailure } from '../support/failure-picture';
+import { Workspace, isServing } from '../support/workspace';
 
 const isRoot = process.getuid?.() === 0;
 
@@ -22,7 +23,10 @@ describe.skipIf(!isRoot)('an image dropped on the window (needs root)', () => {
   let desktop: Desktop;
   let image: string;
   let device: string;
+  const text = 'first light\n'.repeat(10_000);
+  const file = () => join(workspace.mountPoint, 'hello.txt');
 
+  pictureOnFailure(() => desktop);
   beforeAll(async () => {
     workspace = new Workspace();
     image = workspace.image('first-light.img', 64);
@@ -68,32 +72,33 @@ describe.skipIf(!isRoot)('an image dropped on the window (needs root)', () => {
     await desktop.select('first-light.img');
     await command('mkfs.ext4', '-q', '-F', device);
     await command('mount', device, workspace.mountPoint);
-    writeFileSync(join(workspace.mountPoint, 'hello.txt'), 'first light\n'.repeat(10_000));
+    writeFileSync(file(), text);
     await command('sync', '-f', workspace.mountPoint);
-    const writes = desktop.page.locator('[data-testid="trace-row"][data-operation="write"]');
-    await writes.first().waitFor();
+    await desktop.rows('write').first().waitFor();
     const [disk] = await workspace.disks();
     expect(disk?.holders.map(({ name }) => name)).toContain(workspace.mountPoint);
   });
 
   it('shows in the inspector the bytes that the image holds there', async () => {
     const { page } = desktop;
-    await page.getByTestId('filter-write').click();
-    const row = page.locator('[data-testid="trace-row"][data-operation="write"]').last();
-    await row.click();
-    const sequence = await row.getAttribute('data-sequence');
+    // Where the file's data lies on the device, in sectors.
+    const extents = await command('filefrag', '-v', '-b512', file());
+    const start = Number(/^\s*0:\s+0\.\.\s*\d+:\s+(\d+)\.\./m.exec(extents)?.[1]);
+    await page.getByTestId('filter-sectors').fill(String(start));
+    const row = desktop.rows('write');
+    await until('that write alone', async () => (await row.count()) === 1);
+    await desktop.clickRow(row);
     const inspector = page.getByTestId('inspector');
-    await inspector.waitFor();
-    await expect(inspector.getAttribute('data-sequence')).resolves.toBe(sequence);
-    const sector = Number(await fieldValue('sector'));
-    const length = Number(await fieldValue('length'));
-    expect(length).toBeGreaterThanOrEqual(512);
-    expect(await fieldValue('operation')).toMatch(/write|1/);
+    const sequence = await row.getAttribute('data-sequence');
+    await inspector.and(page.locator(`[data-sequence="${sequence}"]`)).waitFor();
+    expect(Number(await fieldValue('sector'))).toBe(start);
+    expect(Number(await fieldValue('bytes'))).toBeGreaterThanOrEqual(text.length);
     await inspector.getByRole('tab', { name: 'Payload' }).click();
     await page.locator('[data-testid="payload"][data-source="kept"]').waitFor();
     const shown = await shownBytes(64);
-    expect(shown.toString('hex')).toBe(bytesAt(image, sector * 512, 64).toString('hex'));
-    await page.getByTestId('filter-write').click();
+    expect(shown.toString()).toBe(text.slice(0, 64));
+    expect(shown.toString('hex')).toBe(bytesAt(image, start * 512, 64).toString('hex'));
+    await page.getByTestId('filter-sectors').fill('');
   });
 
   it('is not detached while it is mounted, and the window names the mount point', async () => {
@@ -102,16 +107,16 @@ describe.skipIf(!isRoot)('an image dropped on the window (needs root)', () => {
     const problem = page.getByTestId('detach-problem');
     await problem.waitFor();
     await expect(problem.innerText()).resolves.toContain(workspace.mountPoint);
-    expect(readFileSync(join(workspace.mountPoint, 'hello.txt'), 'utf8')).toContain('first light');
+    expect(readFileSync(file(), 'utf8')).toContain('first light');
   });
 
   it('is detached once it is unmounted, and nothing is left', async () => {
     const { page } = desktop;
-    const [disk] = await workspace.disks();
+    expect(isServing(device, 'first-light.img')).toBe(true);
     await workspace.unmount();
     await page.getByTestId('detach-problem').getByRole('button', { name: 'Try again' }).click();
     await page.getByTestId('disk').waitFor({ state: 'detached' });
-    expect(loopsOf([`bioscope:${disk!.id}`])).toEqual([]);
+    expect(isServing(device, 'first-light.img')).toBe(false);
     await until('the disk is gone', async () => (await workspace.disks()).length === 0);
     await expect(command('e2fsck', '-fn', image)).resolves.toContain('first-light');
   }, 60_000);
@@ -122,49 +127,56 @@ describe.skipIf(!isRoot)('an image dropped on the window (needs root)', () => {
 });
 
 describe.skipIf(!isRoot)('a payload that is no longer kept (needs root)', () => {
+  let workspace: Workspace;
+  let desktop: Desktop;
+
+  pictureOnFailure(() => desktop);
+  beforeEach(() => {
+    workspace = new Workspace();
+  });
+  afterEach(async () => {
+    await desktop.close();
+    await workspace.end();
+  });
+
   it('says so, and offers what the image holds there now, labelled as such', async () => {
-    const workspace = new Workspace();
     const image = workspace.image('evicted.img', 64, true);
     const environment = { BIOSCOPE_PAYLOAD_MIB: '1' };
-    const desktop = await Desktop.launch(workspace, { images: [image], environment });
-    try {
-      const { page } = desktop;
-      const device = await desktop.device('evicted.img');
-      await desktop.select('evicted.img');
-      // The read looked at, then far more than the megabyte that is kept.
-      const read = (block: number, count: number) =>
-        command(
-          'dd',
-          `if=${device}`,
-          'of=/dev/null',
-          'iflag=direct',
-          'bs=64k',
-          `skip=${block}`,
-          `count=${count}`,
-          'status=none',
-        );
-      await page.getByTestId('filter-sectors').fill('65536');
-      await read(512, 1);
-      const row = page.locator('[data-testid="trace-row"][data-operation="read"]').last();
-      await row.waitFor();
-      await read(0, 400);
-      await row.click();
-      const inspector = page.getByTestId('inspector');
-      await inspector.getByRole('tab', { name: 'Payload' }).click();
-      await page.locator('[data-testid="payload"][data-source="gone"]').waitFor();
-      await page.getByTestId('payload-from-image').click();
-      const payload = page.locator('[data-testid="payload"][data-source="image"]');
-      await payload.waitFor();
-      await expect(payload.innerText()).resolves.toMatch(/image/i);
-      const characters: string[] = [];
-      for (let index = 0; index < 16; index++) {
-        characters.push(await payload.locator(`[data-character="${index}"]`).innerText());
-      }
-      // Sector 65,536 is where block 8,192 begins.
-      expect(characters.join('')).toBe('0000000000008192');
-    } finally {
-      await desktop.close();
-      await workspace.end();
+    desktop = await Desktop.launch(workspace, { images: [image], environment });
+
+    const { page } = desktop;
+    const device = await desktop.device('evicted.img');
+    await desktop.select('evicted.img');
+    // The read looked at, then far more than the megabyte that is kept.
+    const read = (block: number, count: number) =>
+      command(
+        'dd',
+        `if=${device}`,
+        'of=/dev/null',
+        'iflag=direct',
+        'bs=64k',
+        `skip=${block}`,
+        `count=${count}`,
+        'status=none',
+      );
+    await page.getByTestId('filter-sectors').fill('65536');
+    await read(512, 1);
+    const row = desktop.rows('read').last();
+    await row.waitFor();
+    await read(0, 400);
+    await desktop.clickRow(row);
+    const inspector = page.getByTestId('inspector');
+    await inspector.getByRole('tab', { name: 'Payload' }).click();
+    await page.locator('[data-testid="payload"][data-source="gone"]').waitFor();
+    await page.getByTestId('payload-from-image').click();
+    const payload = page.locator('[data-testid="payload"][data-source="image"]');
+    await payload.waitFor();
+    await expect(payload.innerText()).resolves.toMatch(/image/i);
+    const characters: string[] = [];
+    for (let index = 0; index < 16; index++) {
+      characters.push(await payload.locator(`[data-character="${index}"]`).innerText());
     }
+    // Sector 65,536 is where block 8,192 begins.
+    expect(characters.join('')).toBe('0000000000008192');
   });
 });

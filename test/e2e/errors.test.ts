@@ -3,12 +3,14 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Desktop } from '../support/desktop';
+import { pictureOnFailure } from '../support/failure-picture';
 import { Workspace } from '../support/workspace';
 
 describe('an image that cannot be attached', () => {
   let workspace: Workspace;
   let desktop: Desktop;
 
+  pictureOnFailure(() => desktop);
   beforeAll(async () => {
     workspace = new Workspace();
     desktop = await Desktop.launch(workspace, {

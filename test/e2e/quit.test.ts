@@ -1,14 +1,23 @@
 /** Ending the window with disks attached, and starting a second one. */
 import { spawn } from 'node:child_process';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { command, until } from '../support/commands';
-import {
-  Desktop,
-  electronExecutable,
-  electronSwitches,
-  projectDirectory,
-} from '../support/desktop';
+import { Desktop, electronExecutable, electronSwitches } from '../support/desktop';
+import { pictureOnFailure } from '../support/failure-picture';
+import { projectDirectory } from '../support/project';
 import { Workspace } from '../support/workspace';
+
+/** What a process has open, by name. */
+function openFiles(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/fd`).flatMap((name) => {
+    try {
+      return [readlinkSync(`/proc/${pid}/fd/${name}`)];
+    } catch {
+      return []; // closed in between
+    }
+  });
+}
 
 const isRoot = process.getuid?.() === 0;
 
@@ -17,6 +26,7 @@ describe.skipIf(!isRoot)('quitting with a disk attached (needs root)', () => {
   let desktop: Desktop;
   let device: string;
 
+  pictureOnFailure(() => desktop);
   beforeEach(async () => {
     workspace = new Workspace();
     const image = workspace.image('quit.img', 16);
@@ -25,10 +35,6 @@ describe.skipIf(!isRoot)('quitting with a disk attached (needs root)', () => {
   });
   afterEach(() => workspace.end());
 
-  const ended = () =>
-    new Promise<void>((resolve) => {
-      desktop.application.once('close', () => resolve());
-    });
   const quit = () => desktop.application.evaluate(({ app }) => app.quit()).catch(() => undefined);
 
   it('asks, and stays when it is cancelled', async () => {
@@ -45,16 +51,17 @@ describe.skipIf(!isRoot)('quitting with a disk attached (needs root)', () => {
   });
 
   it('detaches all and ends when told so', async () => {
-    await desktop.answerDialogs(['Detach all and quit']);
-    const end = ended();
-    await quit();
-    await end;
+    await desktop.close('Detach all and quit');
     expect(await workspace.disks()).toEqual([]);
   });
 
   it('leaves the disk to the daemon when told so, and the next window shows it', async () => {
     await desktop.close();
     expect((await workspace.disks()).map((disk) => disk.device)).toEqual([device]);
+    // Nor does it live on with anything of the window's.
+    const files = openFiles((await workspace.daemonPid())!);
+    expect(files.filter((path) => /electron|chromium|config/i.test(path))).toEqual([]);
+    expect(files.filter((path) => path.startsWith('socket:')).length).toBeLessThan(10);
     desktop = await Desktop.launch(workspace);
     expect(await desktop.device('quit.img')).toBe(device);
     await desktop.close();

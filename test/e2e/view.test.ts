@@ -3,7 +3,9 @@ import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { command, until } from '../support/commands';
-import { Desktop, projectDirectory } from '../support/desktop';
+import { Desktop } from '../support/desktop';
+import { pictureOnFailure } from '../support/failure-picture';
+import { projectDirectory } from '../support/project';
 import { Workspace } from '../support/workspace';
 
 const isRoot = process.getuid?.() === 0;
@@ -19,13 +21,14 @@ describe.skipIf(!isRoot)('the requests of a disk (needs root)', () => {
   const write = (to: number, count: number) =>
     dd('if=/dev/urandom', `of=${device}`, 'oflag=direct', 'bs=4k', `seek=${to}`, `count=${count}`);
   const grid = () => desktop.page.getByTestId('trace-grid');
-  const selected = () => desktop.page.locator('[data-testid="trace-row"][aria-selected="true"]');
+  const selected = () => desktop.rows().and(desktop.page.locator('[aria-selected="true"]'));
   const sequence = async () => Number(await selected().getAttribute('data-sequence'));
   const matching = async () => {
     const text = await desktop.page.getByTestId('filter-count').innerText();
     return text.split(' of ').map((number) => Number(number.replace(/\D/g, '')));
   };
 
+  pictureOnFailure(() => desktop);
   beforeAll(async () => {
     workspace = new Workspace();
     const image = workspace.image('view.img', 32, true);
@@ -55,8 +58,9 @@ describe.skipIf(!isRoot)('the requests of a disk (needs root)', () => {
     await until('the last row', async () => (await sequence()) >= 600);
     await page.keyboard.press('Enter');
     await page.getByTestId('inspector').waitFor();
+    await page.locator('[data-testid="inspector"]:not([data-sequence=""])').waitFor();
     await page.keyboard.press('Escape');
-    await page.getByTestId('inspector').waitFor({ state: 'hidden' });
+    await until('nothing selected', async () => (await selected().count()) === 0);
   });
 
   it('are filtered by operation and by sectors, and / goes to the filter', async () => {
@@ -96,7 +100,7 @@ describe.skipIf(!isRoot)('the requests of a disk (needs root)', () => {
     const { page } = desktop;
     const [before] = await matching();
     await page.getByTestId('clear').click();
-    await until('an empty view', async () => (await page.getByTestId('trace-row').count()) === 0);
+    await until('an empty view', async () => (await desktop.rows().count()) === 0);
     await page.getByTestId('show-all').click();
     await until('all again', async () => ((await matching())[0] ?? 0) >= before!);
   });

@@ -2,11 +2,10 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { _electron, type ElectronApplication, type Locator, type Page } from 'playwright-core';
+import { projectDirectory } from './project';
 import type { Workspace } from './workspace';
 
-export const projectDirectory = fileURLToPath(new URL('../..', import.meta.url));
 const results = join(projectDirectory, 'test-results');
 
 let executable: string | null = null;
@@ -62,6 +61,7 @@ export class Desktop {
       colorScheme: options.colorScheme ?? null,
     });
     const page = await application.firstWindow();
+    page.setDefaultTimeout(15_000);
     const desktop = new Desktop(application, page);
     await page.getByTestId('status-bar').waitFor();
     return desktop;
@@ -98,6 +98,17 @@ export class Desktop {
   async device(name: string): Promise<string> {
     const disk = await this.disk(name);
     return (await disk.getByTestId('disk-device').innerText()).trim();
+  }
+
+  /** The rows on the screen, of one operation or of all. (The page keeps hidden ones in stock.) */
+  rows(operation?: string): Locator {
+    const wanted = operation === undefined ? '' : `[data-operation="${operation}"]`;
+    return this.page.locator(`[data-testid="trace-row"]${wanted}`).filter({ visible: true });
+  }
+
+  /** Clicks a row of the table; at its left, since its middle may lie beyond the pane. */
+  async clickRow(row: Locator): Promise<void> {
+    await row.click({ position: { x: 30, y: 8 } });
   }
 
   /** Selects a disk, so that its requests are shown. */
@@ -146,11 +157,13 @@ export class Desktop {
     await ended;
   }
 
-  /** Quits and leaves the disks to the daemon. */
-  async close(): Promise<void> {
-    await this.answerDialogs(['Keep running in the background']);
-    const ended = new Promise<void>((resolve) => this.application.once('close', () => resolve()));
-    await this.application.evaluate(({ app }) => app.quit()).catch(() => undefined);
-    await ended;
+  /**
+   * Quits, answering the question that comes if disks are attached: by default
+   * they are left to the daemon. Resolves when the process has ended.
+   */
+  async close(answer = 'Keep running in the background'): Promise<void> {
+    await this.answerDialogs([answer]);
+    // Asks the app to quit, and lets go of the debugger that would keep it.
+    await this.application.close();
   }
 }

@@ -11,21 +11,21 @@ import {
   closeSync,
   ftruncateSync,
   readFileSync,
-  readdirSync,
   rmSync,
   writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connectDaemon } from '../../app/client/start-daemon';
+import { connectDaemon, startDaemon } from '../../app/client/start-daemon';
 import { runtimePaths, type RuntimePaths } from '../../app/client/runtime-directory';
 import type { Disk } from '../../app/contract/disk';
 import { command, isAlive, until } from './commands';
+import { projectDirectory } from './project';
 
 const MEBIBYTE = 1 << 20;
 
 export class Workspace {
-  readonly directory = mkdtempSync(join(tmpdir(), 'bioscope-test-'));
+  readonly directory = mkdtempSync(join(tmpdir(), 'bioscope-desktop-'));
   readonly paths: RuntimePaths = runtimePaths(join(this.directory, 'run'));
   readonly mountPoint = join(this.directory, 'mnt');
 
@@ -88,19 +88,33 @@ export class Workspace {
     if (mounts.includes(` ${this.mountPoint} `)) await command('umount', this.mountPoint);
   }
 
+  /**
+   * Ends the daemon; what it served. One that was killed is started once more:
+   * clearing up after it is the product's business.
+   */
+  private async stopDaemon(): Promise<{ device: string; name: string }[]> {
+    if (!existsSync(this.paths.state)) return [];
+    const state = readFileSync(this.paths.state, 'utf8');
+    const served = [...state.matchAll(/"name":\s*"([^"]+)"[^{}]*?"device":\s*"([^"]+)"/g)].map(
+      ([, name = '', device = '']) => ({ device, name }),
+    );
+    const client = await startDaemon({
+      daemonScript: join(projectDirectory, 'dist/daemon.cjs'),
+      environment: this.environment(),
+    });
+    const { pid } = await client.invoke('hello', {});
+    await client.invoke('stop', { detachAll: true });
+    client.close();
+    await until(`daemon ${pid} ends`, () => !isAlive(pid));
+    return served;
+  }
+
   /** Ends the daemon and looks for leftovers: loops, mounts, processes. */
   async end(): Promise<void> {
     await this.unmount();
-    const pid = await this.daemonPid();
-    const client = await connectDaemon(this.paths);
-    const labels = (await this.disks()).map(({ id }) => `bioscope:${id}`);
-    if (client) {
-      await client.invoke('stop', { detachAll: true });
-      client.close();
-    }
-    if (pid !== null) await until(`daemon ${pid} ends`, () => !isAlive(pid));
+    const served = await this.stopDaemon();
     const left = [
-      ...loopsOf(labels),
+      ...served.filter(({ device, name }) => isServing(device, name)).map(({ device }) => device),
       ...readFileSync('/proc/self/mountinfo', 'utf8')
         .split('\n')
         .filter((line) => line.includes(this.directory)),
@@ -110,18 +124,13 @@ export class Workspace {
   }
 }
 
-/** Loop devices whose label is one of `labels`. */
-export function loopsOf(labels: readonly string[]): string[] {
-  return readdirSync('/sys/block')
-    .filter((name) => name.startsWith('loop'))
-    .filter((name) => {
-      const file = `/sys/block/${name}/loop/backing_file`;
-      if (!existsSync(file)) return false;
-      try {
-        const text = readFileSync(file, 'utf8').trim();
-        return labels.some((label) => text.includes(label));
-      } catch {
-        return false; // cleared in between
-      }
-    });
+/** True while the device, e.g. /dev/loop0, serves the image of this name. */
+export function isServing(device: string, name: string): boolean {
+  const file = `/sys/block/${device.replace('/dev/', '')}/loop/backing_file`;
+  try {
+    // The engine's file is named after the image; its mount is gone, so this is the whole path.
+    return readFileSync(file, 'utf8').trim() === `/${name}`;
+  } catch {
+    return false; // not configured, or cleared in between
+  }
 }
