@@ -25,7 +25,7 @@ function InspectorPane() {
 const components = { disks: DisksPane, trace: TracePane, inspector: InspectorPane };
 
 /** Pixels at first: the inspector's is what a row of hex and characters takes. */
-const sizes = { disks: 248, inspector: 436 } as const;
+const sizes = { disks: 248, inspector: 456 } as const;
 
 function addPanes({ api }: SplitviewReadyEvent): void {
   const { areDisksOpen, isInspectorOpen, isNarrow, isNarrowest } = useShell.getState();

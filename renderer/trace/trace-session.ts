@@ -108,7 +108,10 @@ export class TraceSession {
   /** How many rows fit, also in part. */
   setVisibleRows(rows: number): void {
     if (rows === this.#visible || !(rows > 0)) return;
+    const selected = this.#selectedOrdinal;
+    const wasSeen = selected !== null && selected >= this.#top && selected < this.bottom;
     this.#visible = rows;
+    if (wasSeen) this.#reveal(selected);
     this.#clampTop();
     this.#changed();
   }

@@ -230,6 +230,15 @@ describe('the keyboard', () => {
 });
 
 describe('pause, clear and the selection', () => {
+  it('keeps the selected row in sight when the window becomes smaller', () => {
+    bench.add(1, 50);
+    bench.session.selectAt(49);
+    bench.settle();
+    bench.session.setVisibleRows(4);
+    bench.settle();
+    expect(bench.session.top).toBe(46);
+  });
+
   it('holds back what arrives, and shows it afterwards', () => {
     bench.add(1, 50);
     bench.session.pause(true);

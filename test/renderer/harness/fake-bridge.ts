@@ -190,6 +190,36 @@ export class FakeBridge implements WindowBridge {
     this.#owed += count;
   }
 
+  /**
+   * Sends `count` records as fast as credits allow: one batch again and again,
+   * with new sequences. Resolves to the milliseconds until the last was taken.
+   */
+  async flood(count: number): Promise<number> {
+    const [disk] = this.disks;
+    if (!this.#feed || !disk) throw new Error('there is no disk to flood');
+    const records = new ArrayBuffer(BATCH_RECORDS * RECORD_BYTES);
+    const view = new DataView(records);
+    for (let index = 0; index < BATCH_RECORDS; index++) {
+      writeRecord(view, index * RECORD_BYTES, this.#workload.make());
+    }
+    const words = new BigUint64Array(records);
+    const begin = performance.now();
+    for (let sent = 0; sent < count; sent += BATCH_RECORDS) {
+      while (this.#credits === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+      this.#credits--;
+      this.#feed.postMessage({
+        type: 'batch',
+        disk: disk.id,
+        records,
+        count: BATCH_RECORDS,
+        lost: 0n,
+      });
+      for (let word = 0; word < words.length; word += 8) words[word]! += BigInt(BATCH_RECORDS);
+    }
+    while (this.#credits < INITIAL_CREDITS) await new Promise((resolve) => setTimeout(resolve, 0));
+    return performance.now() - begin;
+  }
+
   #open(disk: Disk): void {
     this.#feed?.postMessage({
       type: 'opened',
