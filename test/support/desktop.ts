@@ -33,6 +33,8 @@ export interface DesktopOptions {
   readonly images?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly colorScheme?: 'dark' | 'light';
+  /** The packaged application's binary; without it the bundles run in the development Electron. */
+  readonly packaged?: string;
 }
 
 /** A running window. What the page complained of is in `complaints`. */
@@ -54,8 +56,13 @@ export class Desktop {
 
   static async launch(workspace: Workspace, options: DesktopOptions = {}): Promise<Desktop> {
     const application = await _electron.launch({
-      executablePath: electronExecutable(),
-      args: [...electronSwitches(), projectDirectory, '--', ...(options.images ?? [])],
+      executablePath: options.packaged ?? electronExecutable(),
+      args: [
+        ...electronSwitches(),
+        ...(options.packaged === undefined ? [projectDirectory] : []),
+        '--',
+        ...(options.images ?? []),
+      ],
       cwd: workspace.directory,
       env: workspace.environment({ BIOSCOPE_NODE: process.execPath, ...options.environment }),
       colorScheme: options.colorScheme ?? null,
