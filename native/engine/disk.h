@@ -84,7 +84,9 @@ struct InFlight {
 //	worker.complete(flight, error, payload);      // record, counters, payload
 //
 // Several flights of one worker may be open at a time and complete in any order,
-// but always on the worker's own thread.
+// but always on the worker's own thread. A flight may be handed on before it is
+// executed (a channel's slow lane does that, so that the arrival is the real one):
+// execute and complete it then with the worker of the thread that took it.
 class Worker
 {
 public:
