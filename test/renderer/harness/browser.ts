@@ -32,7 +32,11 @@ const configFile = join(import.meta.dirname, 'vite.config.ts');
 
 export async function startHarness(): Promise<HarnessBrowser> {
   if (browserPath === null) throw new Error('no Chromium is installed');
+  // React as it is shipped: vitest's own NODE_ENV would choose its development build.
+  const environment = process.env['NODE_ENV'];
+  process.env['NODE_ENV'] = 'production';
   await build({ configFile });
+  if (environment !== undefined) process.env['NODE_ENV'] = environment;
   const server = await preview({ configFile, preview: { port: 0, host: '127.0.0.1' } });
   const address = server.resolvedUrls?.local[0];
   if (!address) throw new Error('the preview server has no address');
