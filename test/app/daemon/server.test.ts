@@ -253,20 +253,21 @@ describe('events', () => {
     const greedy = new RawClient();
     await stillAnswers(greedy);
     greedy.socket.pause();
+    const before = process.memoryUsage().external;
     const line =
       '{"id":1,"method":"image.read","params":{"disk":"d1","sector":"0","length":1048576}}\n';
-    greedy.socket.write(line.repeat(200));
+    greedy.socket.write(line.repeat(60));
     await new Promise((resolve) => setTimeout(resolve, 500));
-    expect(process.memoryUsage().external).toBeLessThan(256 << 20);
+    expect(process.memoryUsage().external - before).toBeLessThan(48 << 20);
     await stillAnswers(new RawClient());
     // Nothing was lost by waiting.
     let answers = 0;
     greedy.socket.removeAllListeners('data');
     greedy.socket.on('data', (chunk: Buffer) => {
-      for (const byte of chunk) if (byte === 0x0a) answers++;
+      for (let at = -1; (at = chunk.indexOf(0x0a, at + 1)) !== -1;) answers++;
     });
     greedy.socket.resume();
-    await expect.poll(() => answers, { timeout: 10_000 }).toBe(200);
+    await expect.poll(() => answers, { timeout: 10_000 }).toBe(60);
   }, 20_000);
 });
 
