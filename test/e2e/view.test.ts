@@ -1,11 +1,8 @@
-/** Looking: the table by keyboard, the filter, pause and clear; both themes; a narrow window. */
-import { copyFileSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+/** Looking: the table by keyboard, the filter, pause and clear. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { command, until } from '../support/commands';
 import { Desktop } from '../support/desktop';
 import { pictureOnFailure } from '../support/failure-picture';
-import { projectDirectory } from '../support/project';
 import { Workspace } from '../support/workspace';
 
 const isRoot = process.getuid?.() === 0;
@@ -32,7 +29,7 @@ describe.skipIf(!isRoot)('the requests of a disk (needs root)', () => {
   beforeAll(async () => {
     workspace = new Workspace();
     const image = workspace.image('view.img', 32, true);
-    desktop = await Desktop.launch(workspace, { images: [image], colorScheme: 'dark' });
+    desktop = await Desktop.launch(workspace, { images: [image] });
     device = await desktop.device('view.img');
     await desktop.select('view.img');
     await read(0, 500);
@@ -103,41 +100,6 @@ describe.skipIf(!isRoot)('the requests of a disk (needs root)', () => {
     await until('an empty view', async () => (await desktop.rows().count()) === 0);
     await page.getByTestId('show-all').click();
     await until('all again', async () => ((await matching())[0] ?? 0) >= before!);
-  });
-
-  it('look right in both themes and in a narrow window', async () => {
-    const { page } = desktop;
-    await grid().focus();
-    await page.keyboard.press('End');
-    await page.keyboard.press('Enter');
-    await page.getByTestId('inspector').waitFor();
-    const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-    await page.emulateMedia({ colorScheme: 'dark' });
-    expect(await background()).toBe('rgb(20, 22, 26)');
-    const dark = await desktop.picture('window-dark');
-    await page.emulateMedia({ colorScheme: 'light' });
-    expect(await background()).toBe('rgb(243, 244, 246)');
-    const light = await desktop.picture('window-light');
-    // Committed pictures change only when that is asked for.
-    if (process.env['BIOSCOPE_UPDATE_SCREENSHOTS']) {
-      const kept = join(projectDirectory, 'assets/screenshots');
-      mkdirSync(kept, { recursive: true });
-      copyFileSync(dark, join(kept, 'window-dark.png'));
-      copyFileSync(light, join(kept, 'window-light.png'));
-    }
-    const resize = (width: number, height: number) =>
-      desktop.application.evaluate(
-        ({ BrowserWindow }, size) => BrowserWindow.getAllWindows()[0]!.setContentSize(...size),
-        [width, height] as const,
-      );
-    await resize(700, 600);
-    await until('the narrow window', () => page.evaluate(() => window.innerWidth === 700));
-    await desktop.picture('window-narrow');
-    const overflow = () =>
-      page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-    expect(await overflow()).toBeLessThanOrEqual(0);
-    await expect(grid().isVisible()).resolves.toBe(true);
-    await resize(1440, 900);
   });
 
   it('never made the page complain', () => {
