@@ -77,10 +77,6 @@ async function buildBundles() {
   const { build } = await import('esbuild');
   for (const [name, entry] of Object.entries(bundles)) {
     const source = join(root, entry);
-    if (!existsSync(source)) {
-      say(`  ${entry} does not exist yet: dist/${name} is not built`);
-      continue;
-    }
     const isCommand = name === 'bioscope.cjs';
     const shebang = isCommand && !readFileSync(source, 'utf8').startsWith('#!');
     const result = await build({
@@ -133,6 +129,8 @@ async function buildRenderer() {
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
       chunkSizeWarningLimit: 4096,
+      // That a plugin took long is no warning about our code.
+      rolldownOptions: { checks: { pluginTimings: false } },
     },
   });
 }
@@ -143,8 +141,7 @@ async function buildJavascript(force) {
   say('building the bundles');
   copyIcon();
   await buildBundles();
-  if (existsSync(join(root, 'renderer/index.html'))) await buildRenderer();
-  else say('  renderer/index.html does not exist yet: dist/renderer is not built');
+  await buildRenderer();
   stamp('javascript', digest);
 }
 
