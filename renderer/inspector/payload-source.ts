@@ -56,7 +56,7 @@ export type PayloadPhase = 'loading' | 'there' | 'gone' | 'error';
 /** Loads chunks as they are looked at, and keeps them. */
 export class PayloadSource {
   readonly #read: ReadChunk;
-  readonly #chunks = new Map<number, Uint8Array | 'asked'>();
+  readonly #chunks = new Map<number, Uint8Array | Promise<void>>();
   readonly #changed: () => void;
   phase: PayloadPhase = 'loading';
   total = 0;
@@ -77,7 +77,7 @@ export class PayloadSource {
       void this.#load(index);
       return undefined;
     }
-    return chunk === 'asked' ? undefined : chunk[offset % CHUNK_BYTES];
+    return chunk instanceof Uint8Array ? chunk[offset % CHUNK_BYTES] : undefined;
   }
 
   /** All bytes of [start, end), loaded if need be; null when that fails (`phase` says why). */
@@ -97,9 +97,17 @@ export class PayloadSource {
     return result;
   }
 
-  async #load(index: number): Promise<void> {
+  /** Asks for a chunk, once. */
+  #load(index: number): Promise<void> {
+    const asked = this.#chunks.get(index);
+    if (asked instanceof Promise) return asked;
+    const loading = this.#ask(index);
+    this.#chunks.set(index, loading);
+    return loading;
+  }
+
+  async #ask(index: number): Promise<void> {
     if (this.phase === 'gone' || this.phase === 'error') return;
-    this.#chunks.set(index, 'asked');
     const answer = await this.#read(index * CHUNK_BYTES);
     if (!answer.ok) {
       this.phase = 'error';

@@ -122,7 +122,9 @@ describe.skipIf(browserPath === null)('the window (needs a Chromium)', () => {
     await page.mouse.down();
     await hex.locator('[data-byte="5"]').hover();
     await page.mouse.up();
-    expect(await hex.locator('.hex-character.selected').allInnerTexts()).toEqual('sector'.split(''));
+    expect(await hex.locator('.hex-character.selected').allInnerTexts()).toEqual(
+      'sector'.split(''),
+    );
     const forms: [string, string][] = [
       ['Copy hex', '73 65 63 74 6f 72'],
       ['Copy text', 'sector'],
