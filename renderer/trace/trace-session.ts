@@ -40,6 +40,8 @@ export class TraceSession {
   readonly #places = new Map<DiskId, Place>();
   readonly #row = new RowView();
   #frame: Frame | null = null;
+  /** What is on the screen: frames may come faster than they are drawn. */
+  #drawn: { readonly frame: Frame; readonly top: number } | null = null;
   #serial = 0;
   #isWaiting = false;
   #isDirty = false;
@@ -98,6 +100,7 @@ export class TraceSession {
 
   /** The last frame is on the screen. */
   drawn(): void {
+    this.#drawn = this.#frame && { frame: this.#frame, top: this.#top };
     if (this.#isWaiting) return;
     if (this.#isDirty) this.#sendView();
     else this.#send({ type: 'drawn' });
@@ -126,6 +129,7 @@ export class TraceSession {
     this.#selection = place.selected === null ? null : { sequence: place.selected };
     this.#selectedOrdinal = null;
     this.#frame = null;
+    this.#drawn = null;
     this.#top = 0;
     this.#anchor = place.topSequence === null ? null : { sequence: place.topSequence, ordinal: 0 };
     this.#state.setState({
@@ -140,6 +144,7 @@ export class TraceSession {
   }
 
   scrollBy(rows: number): void {
+    this.#holdStill();
     this.scrollTo(this.#top + rows);
   }
 
@@ -164,6 +169,7 @@ export class TraceSession {
 
   /** Selects the row at `ordinal` of the frame, if it is there, and stays with it. */
   selectAt(ordinal: number): void {
+    this.#holdStill();
     const sequence = this.#sequenceAt(ordinal);
     this.#selection = sequence === null ? { ordinal } : { sequence };
     this.#selectedOrdinal = ordinal;
@@ -185,6 +191,7 @@ export class TraceSession {
 
   /** Moves the selection, and the view with it. */
   move(movement: Movement): void {
+    this.#holdStill();
     const frame = this.#frame;
     if (!frame || frame.end === frame.first) return;
     const page = Math.max(1, Math.floor(this.#visible) - 1);
@@ -297,6 +304,17 @@ export class TraceSession {
       clearedThrough: this.#clearedThrough,
       pausedAt: this.#pausedAt,
     };
+  }
+
+  /**
+   * Before following stops: the user means the rows on the screen, not those of
+   * a frame that came since and is not drawn yet.
+   */
+  #holdStill(): void {
+    const drawn = this.#drawn;
+    if (!drawn || !this.#state.getState().following) return;
+    this.#frame = drawn.frame;
+    this.#top = drawn.top;
   }
 
   #lastTop(): number {

@@ -34,7 +34,8 @@ class Bench {
     this.settle();
   }
 
-  add(from: number, to: number, disk = one): void {
+  /** Rows come, and a frame with them that is not drawn. */
+  arrive(from: number, to: number, disk = one): void {
     const made = [];
     for (let sequence = from; sequence <= to; sequence++) {
       made.push({ sequence, operation: sequence % 2 });
@@ -42,6 +43,10 @@ class Bench {
     const records = batchOf(made);
     this.store.receive({ type: 'batch', disk, records, count: made.length, lost: 0n });
     if (this.#view && !this.#asked) this.session.receive(this.store.frame(this.#view));
+  }
+
+  add(from: number, to: number, disk = one): void {
+    this.arrive(from, to, disk);
     this.session.drawn();
     this.settle();
   }
@@ -100,6 +105,23 @@ describe('following', () => {
     bench.add(51, 90);
     expect(bench.seen).toEqual(span(41, 50));
     expect(bench.state.getState().selected?.record.sequence).toBe(45n);
+  });
+
+  it('stops at the rows on the screen, not at newer ones that are not drawn yet', () => {
+    const stops = {
+      select: [(session: TraceSession) => session.selectAt(44), span(41, 50)],
+      scroll: [(session: TraceSession) => session.scrollBy(-2), span(39, 48)],
+      move: [(session: TraceSession) => session.move('up'), span(41, 50)],
+    } as const;
+    for (const [stop, seen] of Object.values(stops)) {
+      bench = new Bench();
+      bench.add(1, 50);
+      bench.arrive(51, 500);
+      stop(bench.session);
+      bench.session.drawn();
+      bench.settle();
+      expect(bench.seen).toEqual(seen);
+    }
   });
 
   it('begins again at the end, or when asked', () => {
