@@ -126,6 +126,38 @@ describe.skipIf(!isRoot)('an image dropped on the window (needs root)', () => {
   });
 });
 
+describe.skipIf(!isRoot)('an image chosen in the file picker (needs root)', () => {
+  let workspace: Workspace;
+  let desktop: Desktop;
+
+  pictureOnFailure(() => desktop);
+  beforeEach(async () => {
+    workspace = new Workspace();
+    desktop = await Desktop.launch(workspace);
+  });
+  afterEach(async () => {
+    await desktop.close();
+    await workspace.end();
+  });
+
+  it('becomes a read-only device when that is switched on', async () => {
+    const { page } = desktop;
+    const image = workspace.image('picked.img', 8, true);
+    await desktop.application.evaluate(({ dialog }, path) => {
+      dialog.showOpenDialog = () => Promise.resolve({ canceled: false, filePaths: [path] });
+    }, image);
+    await page.getByTestId('attach-read-only').click();
+    await page.getByTestId('attach-choose').click();
+    const device = await desktop.device('picked.img');
+    await (await desktop.disk('picked.img')).getByTestId('disk-read-only').waitFor();
+    expect((await command('blockdev', '--getro', device)).trim()).toBe('1');
+    await expect(command('dd', 'if=/dev/zero', `of=${device}`, 'count=1')).rejects.toThrow(
+      /Operation not permitted|Read-only/,
+    );
+    expect(bytesAt(image, 0, 16).toString()).toBe('0'.repeat(16));
+  });
+});
+
 describe.skipIf(!isRoot)('a payload that is no longer kept (needs root)', () => {
   let workspace: Workspace;
   let desktop: Desktop;

@@ -1,6 +1,6 @@
 /** Looking: the table by keyboard, the filter, pause and clear. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { command, until } from '../support/commands';
+import { command, hasProgram, until } from '../support/commands';
 import { Desktop } from '../support/desktop';
 import { pictureOnFailure } from '../support/failure-picture';
 import { Workspace } from '../support/workspace';
@@ -101,6 +101,35 @@ describe.skipIf(!isRoot)('the requests of a disk (needs root)', () => {
     await page.getByTestId('show-all').click();
     await until('all again', async () => ((await matching())[0] ?? 0) >= before!);
   });
+
+  it.skipIf(!hasProgram('fio'))(
+    'all arrive, none lost, when there are 150,000 in a rush; and the table scrolls through them',
+    async () => {
+      const { page } = desktop;
+      const [before] = await matching();
+      await command(
+        'fio',
+        '--name=rush',
+        `--filename=${device}`,
+        '--rw=randread',
+        '--bs=4k',
+        '--direct=1',
+        '--ioengine=libaio',
+        '--iodepth=32',
+        '--io_size=614400k',
+        '--size=32m',
+        '--norandommap',
+      );
+      await until('all rows', async () => (await matching())[0]! >= before! + 150_000, 30_000);
+      await expect(page.getByTestId('status-lost').innerText()).resolves.toMatch(/^0 lost/);
+      await grid().focus();
+      await page.keyboard.press('Home');
+      await until('the first row', async () => (await sequence()) === 1);
+      await page.keyboard.press('End');
+      await until('the last row', async () => (await sequence()) >= 150_000);
+    },
+    60_000,
+  );
 
   it('never made the page complain', () => {
     expect(desktop.complaints).toEqual([]);
