@@ -6,7 +6,7 @@ import {
   SplitviewReact,
   type SplitviewReadyEvent,
 } from 'dockview-react';
-import { type ReactNode, useEffect, useState } from 'react';
+import { type PointerEvent, type ReactNode, useEffect, useRef, useState } from 'react';
 import { DiskList } from '../disks/disk-list';
 import { Inspector } from '../inspector/inspector';
 import { TracePane } from '../trace/trace-pane';
@@ -24,11 +24,16 @@ function InspectorPane() {
 
 const components = { disks: DisksPane, trace: TracePane, inspector: InspectorPane };
 
-/** Pixels at first: the inspector's is what a row of hex and characters takes. */
-const sizes = { disks: 248, inspector: 456 } as const;
+/**
+ * Pixels at first: the disks' is what size, device and route take beside each other,
+ * the inspector's a row of hex and characters.
+ */
+const sizes = { disks: 264, inspector: 456 } as const;
+
+type SidePane = keyof typeof sizes;
+const sidePanes = ['inspector', 'disks'] as const satisfies readonly SidePane[];
 
 function addPanes({ api }: SplitviewReadyEvent): void {
-  const { areDisksOpen, isInspectorOpen, isNarrow, isNarrowest } = useShell.getState();
   api.addPanel({ id: 'disks', component: 'disks', minimumSize: 190, size: sizes.disks });
   api.addPanel({
     id: 'trace',
@@ -42,18 +47,23 @@ function addPanes({ api }: SplitviewReadyEvent): void {
     minimumSize: 280,
     size: sizes.inspector,
   });
-  // Sizes count only once the whole has one.
-  requestAnimationFrame(() => {
-    api.getPanel('inspector')?.api.setSize({ size: sizes.inspector });
-    api.getPanel('disks')?.api.setSize({ size: sizes.disks });
-    setVisible(api, 'disks', areDisksOpen && !isNarrowest);
-    setVisible(api, 'inspector', isInspectorOpen && !isNarrow);
-  });
 }
 
-function setVisible(api: SplitviewApi, id: keyof typeof sizes, isVisible: boolean): void {
-  const panel = api.getPanel(id);
-  if (panel && panel.api.isVisible !== isVisible) panel.api.setVisible(isVisible);
+/** A pane that had to shrink or fold gets its width back as soon as there is room. */
+function arrange(api: SplitviewApi, widths: Readonly<Record<SidePane, number>>): void {
+  const { areDisksOpen, isInspectorOpen, isNarrow, isNarrowest } = useShell.getState();
+  const isShown = {
+    disks: areDisksOpen && !isNarrowest,
+    inspector: isInspectorOpen && !isNarrow,
+  };
+  for (const id of sidePanes) {
+    const pane = api.getPanel(id)?.api;
+    if (pane && pane.isVisible !== isShown[id]) pane.setVisible(isShown[id]);
+  }
+  for (const id of sidePanes) {
+    const pane = api.getPanel(id)?.api;
+    if (pane?.isVisible && pane.width !== widths[id]) pane.setSize({ size: widths[id] });
+  }
 }
 
 function Overlay({
@@ -69,13 +79,35 @@ function Overlay({
 export function Panes() {
   const { areDisksOpen, isInspectorOpen, isNarrow, isNarrowest } = useShell();
   const [api, setApi] = useState<SplitviewApi | null>(null);
+  const place = useRef<HTMLDivElement>(null);
+  /** As the user last dragged them. */
+  const widths = useRef<Record<SidePane, number>>({ ...sizes });
   useEffect(() => {
-    if (!api) return;
-    setVisible(api, 'disks', areDisksOpen && !isNarrowest);
-    setVisible(api, 'inspector', isInspectorOpen && !isNarrow);
+    if (api) arrange(api, widths.current);
   }, [api, areDisksOpen, isInspectorOpen, isNarrow, isNarrowest]);
+  useEffect(() => {
+    if (!api || !place.current) return;
+    // After the split has taken its new size: an animation frame later.
+    const observer = new ResizeObserver(() =>
+      requestAnimationFrame(() => arrange(api, widths.current)),
+    );
+    observer.observe(place.current);
+    return () => observer.disconnect();
+  }, [api]);
+
+  const dragBegins = ({ target }: PointerEvent) => {
+    if (!(target instanceof Element) || !target.closest('.dv-sash')) return;
+    const dragEnds = () => {
+      for (const id of sidePanes) {
+        const pane = api?.getPanel(id)?.api;
+        if (pane?.isVisible) widths.current[id] = pane.width;
+      }
+    };
+    document.addEventListener('pointerup', dragEnds, { once: true });
+  };
+
   return (
-    <div className="panes">
+    <div className="panes" ref={place} onPointerDown={dragBegins}>
       <SplitviewReact
         className="panes-split"
         orientation={Orientation.HORIZONTAL}

@@ -203,6 +203,28 @@ describe.skipIf(browserPath === null)('the window (needs a Chromium)', () => {
     await page.getByTestId('disk-list').waitFor();
   });
 
+  it('gives panes that had to fold their widths back, dragged ones too', async () => {
+    const widths = () =>
+      page
+        .locator('.dv-view')
+        .evaluateAll((panes) =>
+          panes.map((pane) => Math.round(pane.getBoundingClientRect().width)),
+        );
+    const resize = async (width: number) => {
+      await page.setViewportSize({ width, height: 800 });
+      await page.waitForTimeout(300);
+    };
+    await open('quiet', { width: 1440, height: 800 });
+    await expect.poll(widths).toEqual([264, 720, 456]);
+    await page.mouse.move(264, 400);
+    await page.mouse.down();
+    await page.mouse.move(304, 400, { steps: 4 });
+    await page.mouse.up();
+    await expect.poll(widths).toEqual([304, 680, 456]);
+    for (const width of [1000, 700, 1000, 1440]) await resize(width);
+    await expect.poll(widths).toEqual([304, 680, 456]);
+  });
+
   it('copies a row as text, and filters to its sectors from its menu', async () => {
     await open('quiet');
     const row = page.locator('[data-testid=trace-row][data-sequence="489"]');
