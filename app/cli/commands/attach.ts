@@ -15,6 +15,7 @@ export async function attachCommand(words: readonly string[], terminal: Terminal
     json: { type: 'boolean' },
   });
   if (positionals.length === 0) throw usageError('attach needs an IMAGE.');
+  if (positionals.includes('')) throw usageError('The name of an IMAGE is empty.');
   const images = positionals;
   return withClient(await reachDaemon(), async (client) => {
     const readOnly = values['read-only'] === true;

@@ -11,6 +11,7 @@ import { loadAddon } from '../../addon/load';
 import { parseWords } from '../arguments';
 import { reachDaemon, withClient } from '../daemon-access';
 import { makeDemoImage } from '../demo/demo-image';
+import { clearEarlierDemos } from '../demo/earlier-demos';
 import { startWorkload, type Workload } from '../demo/workload';
 import type { Terminal } from '../terminal';
 import { followDisks } from '../trace/follow-disks';
@@ -51,6 +52,7 @@ async function showImages(
 }
 
 async function showDemoDisk(client: DaemonClient, terminal: Terminal): Promise<number> {
+  await clearEarlierDemos(client, terminal);
   const image = await makeDemoImage();
   let workload: Workload | null = null;
   let disks: readonly Disk[] = [];

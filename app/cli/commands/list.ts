@@ -23,7 +23,8 @@ export function listLines(disks: readonly Disk[]): readonly string[] {
   const rows = disks.map((disk) => [
     disk.id,
     disk.device ?? disk.fuseFile ?? '-',
-    formatSize(disk.size),
+    // Not known of one that never came so far as to be opened.
+    disk.size === 0n ? '-' : formatSize(disk.size),
     disk.readOnly ? 'ro' : 'rw',
     disk.state,
     onOneLine(disk.imagePath),

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { BioscopeError, toErrorValue } from '../../contract/errors';
 
@@ -22,10 +22,19 @@ export interface DemoImage {
   remove(): Promise<void>;
 }
 
+/** Base name of a demo's image. */
+export const DEMO_IMAGE = 'demo.img';
+
+/** The process that made a demo's directory, from its name; null for any other directory. */
+export function demoProcess(directory: string): number | null {
+  const digits = /^bioscope-demo-(\d{1,10})-[A-Za-z0-9]{6}$/.exec(basename(directory))?.[1];
+  return digits === undefined ? null : Number(digits);
+}
+
 export async function makeDemoImage(): Promise<DemoImage> {
-  const directory = await mkdtemp(join(tmpdir(), 'bioscope-demo-'));
+  const directory = await mkdtemp(join(tmpdir(), `bioscope-demo-${process.pid}-`));
   const remove = () => rm(directory, { recursive: true, force: true });
-  const path = join(directory, 'demo.img');
+  const path = join(directory, DEMO_IMAGE);
   try {
     const file = await open(path, 'w', 0o600);
     try {

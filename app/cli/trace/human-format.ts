@@ -11,11 +11,12 @@ import type { TraceFormat } from './format';
 
 const columns = [
   { title: 'TIME', width: 15, right: false },
-  { title: 'DISK', width: 4, right: false },
+  { title: 'DISK', width: 5, right: false },
   { title: 'SEQ', width: 9, right: true },
   { title: 'OP', width: 8, right: false },
   { title: 'SECTOR', width: 11, right: true },
-  { title: 'LENGTH', width: 8, right: true },
+  // A discard can be as long as 4 GiB.
+  { title: 'LENGTH', width: 10, right: true },
   { title: 'FLAGS', width: 10, right: false },
   { title: 'LATENCY', width: 10, right: true },
   { title: 'RESULT', width: 0, right: false },

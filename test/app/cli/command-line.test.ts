@@ -23,6 +23,7 @@ describe('wrong usage ends with status 2 and says what is wrong', patience, () =
     [['fly'], 'There is no command "fly".'],
     [['toString'], 'There is no command "toString".'],
     [['attach'], 'attach needs an IMAGE.'],
+    [['attach', ''], 'The name of an IMAGE is empty.'],
     [['attach', '--fast', 'x'], "Unknown option '--fast'."],
     [['list', 'x'], 'Unexpected argument "x".'],
     [['detach'], 'detach needs a DISK, IMAGE or DEVICE.'],

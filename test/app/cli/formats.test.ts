@@ -55,7 +55,7 @@ describe('columns for reading', () => {
     const [header] = format.header();
     const line = format.request(disk, { ...record, sequence: sequence(7) }, realtime);
     expect(header).toBe(
-      'TIME            DISK       SEQ OP            SECTOR   LENGTH FLAGS         LATENCY RESULT',
+      'TIME            DISK        SEQ OP            SECTOR     LENGTH FLAGS         LATENCY RESULT',
     );
     expect(line.split(/\s+/).slice(1)).toEqual([
       'd3',
@@ -69,6 +69,15 @@ describe('columns for reading', () => {
     ]);
     expect(line.indexOf('2048') + 4).toBe(header!.indexOf('SECTOR') + 6);
     expect(line.indexOf('12.3µs') + 6).toBe(header!.indexOf('LATENCY') + 7);
+  });
+
+  test('line up for the longest length too', () => {
+    const format = humanFormat();
+    const discard = { ...record, sequence: sequence(7), length: bytes(2n ** 32n - 512n) };
+    const usual = format.request(disk, { ...record, sequence: sequence(7) }, realtime);
+    const long = format.request(disk, discard, realtime);
+    expect(long).toContain(' 4294966784 SYNC|FUA ');
+    expect(long.indexOf('SYNC')).toBe(usual.indexOf('SYNC'));
   });
 
   test('an error shows its errno, an operation of two words becomes one', () => {

@@ -9,6 +9,7 @@ import {
   patience,
   start,
   startBioscope,
+  type Running,
 } from './real-command-line';
 
 interface Line {
@@ -168,6 +169,36 @@ describe('bioscope demo', patience, () => {
     expect(stderr.trimEnd().split('\n')).toHaveLength(1);
     expect(status).toBe(0);
     expect((await bioscope(workspace, 'list')).stdout).toBe('no disks\n');
+    expect(await command('ls', workspace.directory)).not.toContain('bioscope-demo');
+  });
+
+  test('takes away what an earlier one left that was killed, and nothing of one that runs', async () => {
+    const demo = () =>
+      start(workspace, process.execPath, [commandLine, 'demo'], { TMPDIR: workspace.directory });
+    const works = (running: Running) =>
+      until('it works', () => running.stdout().includes(' write '), 30_000);
+    const killed = demo();
+    await works(killed);
+    killed.child.kill('SIGKILL');
+    await killed.ended;
+    await until('its work has let go', async () => {
+      const [left] = await workspace.disks();
+      return left?.id === 'd1' && left.holders.length === 0;
+    });
+
+    const second = demo();
+    await works(second);
+    expect(second.stderr()).toMatch(
+      /^bioscope: took away the disk \(d1\) and the image \S+demo\.img of an earlier demo that was killed\n/,
+    );
+    const third = demo();
+    await works(third);
+    expect(third.stderr()).not.toContain('took away');
+    expect((await workspace.disks()).map(({ id }) => id)).toEqual(['d2', 'd3']);
+    for (const running of [second, third]) {
+      running.child.kill('SIGINT');
+      expect((await running.ended).status).toBe(0);
+    }
     expect(await command('ls', workspace.directory)).not.toContain('bioscope-demo');
   });
 
