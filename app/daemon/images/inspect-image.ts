@@ -9,7 +9,7 @@ import { BioscopeError } from '../../contract/errors';
 import { SECTOR_BYTES } from '../../contract/units';
 import { blockDeviceState, nameOfDevice } from '../system/block-devices';
 import { systemRoots, type SystemRoots } from '../system/roots';
-import { imageError, quote } from './image-errors';
+import { errnoOf, imageError, quote } from './image-errors';
 import { foreignFormat, LONGEST_SIGNATURE } from './foreign-formats';
 
 export interface Image {
@@ -63,10 +63,19 @@ export async function inspectImage(
 }
 
 async function resolve(path: string): Promise<{ resolved: string; stats: BigIntStats }> {
+  let resolved = path;
   try {
-    const resolved = await realpath(path);
+    resolved = await realpath(path);
     return { resolved, stats: await stat(resolved, { bigint: true }) };
   } catch (thrown) {
+    // What Node, or a terminal, puts in the place of bytes that are no text.
+    if (errnoOf(thrown) === 'ENOENT' && resolved.includes('\ufffd')) {
+      throw new BioscopeError(
+        'IMAGE_MISSING',
+        `${quote(resolved)} cannot be found: its name seems to hold bytes that are not UTF-8. Rename it (or its directory) first.`,
+        { errno: 'ENOENT', cause: thrown },
+      );
+    }
     throw imageError(thrown, { path, readOnly: true });
   }
 }

@@ -124,9 +124,11 @@ function failedDisk(
   device: string | null,
   holders: readonly Holder[],
 ): Disk {
+  const daemon = `The daemon (process ${state?.pid ?? 'unknown'}) ended`;
   const message =
-    `The daemon (process ${state?.pid ?? 'unknown'}) ended without detaching ${disk.name} (${disk.id}). ` +
-    'Attach the image again to go on; check its file system first.';
+    disk.state === 'attaching'
+      ? `${daemon} while it was attaching ${disk.name} (${disk.id}). Attach the image again.`
+      : `${daemon} without detaching ${disk.name} (${disk.id}). Attach the image again to go on; check its file system first.`;
   return {
     ...disk,
     state: 'failed',

@@ -101,6 +101,13 @@ test('lost disks come back as failed, their trace is kept, all else is cleared',
   expect(readdirSync(paths.traces)).toEqual(['d7.trace']);
 });
 
+test('of a disk that was only being attached, no file system is to be feared for', async () => {
+  remember({ ...lostDisk('d7'), state: 'attaching', device: null, size: bytes(0) });
+  expect((await clear()).entries[0]?.disk.failure?.message).toBe(
+    'The daemon (process 4321) ended while it was attaching disk.img (d7). Attach the image again.',
+  );
+});
+
 test('the reason of a disk that had failed before is kept', async () => {
   const failure = {
     code: 'DISK_FAILED',

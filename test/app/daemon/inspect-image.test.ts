@@ -53,6 +53,17 @@ describe('an image is refused when it', () => {
     );
   });
 
+  test('has a name that is not UTF-8, also at the end of a link', async () => {
+    const odd = Buffer.concat([Buffer.from(`${directory}/odd`), Buffer.from([0xff])]);
+    writeFileSync(odd, Buffer.alloc(1024));
+    const shown = `${directory}/odd\ufffd`;
+    const message = `${shown} cannot be found: its name seems to hold bytes that are not UTF-8. Rename it (or its directory) first.`;
+    await refused(shown, 'IMAGE_MISSING', message);
+    const link = join(directory, 'link');
+    symlinkSync(odd, link);
+    await refused(link, 'IMAGE_MISSING', message);
+  });
+
   test('is a circle of links', async () => {
     const path = join(directory, 'loop');
     symlinkSync('loop', path);
