@@ -5,6 +5,9 @@ import { Problem } from '../widgets/problem';
 import { attach, chooseImages, dismissAttachment } from './disk-actions';
 import { type Attachment, useDisks } from './disk-state';
 
+/** Pasted paths that are seen at once; a one-line field would run their lines together. */
+const LINES_SHOWN = 4;
+
 /** The last part of a path. */
 export function baseName(path: string): string {
   return path.replace(/\/+$/, '').split('/').at(-1) ?? path;
@@ -66,9 +69,13 @@ export function AttachForm() {
   const paths = pathsOf(text);
   return (
     <div className="attach">
-      {attachments.map((attachment) => (
-        <AttachmentItem key={attachment.id} attachment={attachment} />
-      ))}
+      {attachments.length > 0 && (
+        <div className="attachments">
+          {attachments.map((attachment) => (
+            <AttachmentItem key={attachment.id} attachment={attachment} />
+          ))}
+        </div>
+      )}
       <form
         className="attach-form"
         onSubmit={(event) => {
@@ -93,9 +100,9 @@ export function AttachForm() {
           </span>
         </div>
         <div className="attach-path">
-          <input
-            type="text"
+          <textarea
             className="input"
+            rows={Math.min(LINES_SHOWN, text.split('\n').length)}
             aria-label="Path of an image"
             placeholder="/path/of/an/image"
             data-testid="attach-path"
@@ -105,6 +112,9 @@ export function AttachForm() {
             onChange={(event) => setText(event.target.value)}
             onKeyDown={(event) => {
               if (event.key === 'Escape') setText('');
+              if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return;
+              event.preventDefault();
+              event.currentTarget.form?.requestSubmit();
             }}
           />
           <button

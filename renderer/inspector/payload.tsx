@@ -25,10 +25,10 @@ const hasPayload = (record: TraceRecord): boolean => {
 };
 
 const copies = [
-  { name: 'Copy hex', form: hexText },
-  { name: 'Copy text', form: plainText },
-  { name: 'Copy C array', form: cArrayText },
-  { name: 'Copy base64', form: base64Text },
+  { name: 'hex', form: hexText },
+  { name: 'text', form: plainText },
+  { name: 'C array', form: cArrayText },
+  { name: 'base64', form: base64Text },
 ] as const;
 
 function Hex({ source, base }: { readonly source: PayloadSource; readonly base: bigint }) {
@@ -88,8 +88,15 @@ function Hex({ source, base }: { readonly source: PayloadSource; readonly base: 
             : `${formatCount(source.total)} bytes`}
         </span>
         <span className="hex-copies">
+          Copy
           {copies.map(({ name, form }) => (
-            <button key={name} type="button" className="link" onClick={() => void copy(form)}>
+            <button
+              key={name}
+              type="button"
+              className="link"
+              aria-label={`Copy ${name}`}
+              onClick={() => void copy(form)}
+            >
               {name}
             </button>
           ))}

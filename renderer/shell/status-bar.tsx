@@ -61,7 +61,9 @@ export function StatusBar() {
       </span>
       {own && (
         <>
-          <span data-testid="status-requests">{formatCount(own.received)} requests</span>
+          <span data-testid="status-requests">
+            {formatCount(own.received)} {own.received === 1 ? 'request' : 'requests'}
+          </span>
           <span
             data-testid="status-lost"
             className={lost > 0 ? 'failed' : ''}

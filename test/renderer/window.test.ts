@@ -57,10 +57,11 @@ describe.skipIf(browserPath === null)('the window (needs a Chromium)', () => {
 
   it('shows several failed attachments at once, each with its way out', async () => {
     await open('quiet');
-    for (const path of ['/home/anna/missing.img', '/home/anna/locked.img']) {
-      await page.getByTestId('attach-path').fill(path);
-      await page.keyboard.press('Enter');
-    }
+    // As a file manager copies two files.
+    await page.getByTestId('attach-path').focus();
+    await page.keyboard.insertText('file:///home/anna/missing.img\n/home/anna/locked.img\n');
+    await page.keyboard.press('Enter');
+    expect(await page.getByTestId('attach-path').inputValue()).toBe('');
     const problems = page.getByTestId('attach-problem');
     await problems.nth(1).waitFor();
     expect(await problems.count()).toBe(2);
