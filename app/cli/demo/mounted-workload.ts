@@ -1,8 +1,7 @@
 /**
  * The demo's work on a mounted file system: mounts the device in this process's
  * own mount namespace and writes, syncs, reads and deletes small files until
- * standard input ends; then it unmounts. Signals are ignored: Ctrl-C in the
- * terminal reaches this process too, but it is the demo that says when to end.
+ * standard input ends; then it unmounts.
  */
 import { execFile } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
@@ -24,8 +23,6 @@ export async function workloadCommand(words: readonly string[]): Promise<number>
   if (device === undefined || mountPoint === undefined) {
     throw usageError(`${WORKLOAD_COMMAND} is for the demo itself.`);
   }
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    process.on(signal, () => undefined);
   const stop = new AbortController();
   process.stdin.on('error', () => stop.abort());
   process.stdin.on('end', () => stop.abort());

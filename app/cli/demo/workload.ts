@@ -24,7 +24,8 @@ export function startWorkload(disk: Disk, directory: string, terminal: Terminal)
 /**
  * The mount is made in a mount namespace that the workload's process alone is
  * in: nobody else sees it, and it goes with that process, however it ends. The
- * process ends when its standard input does, so it never outlives us.
+ * process ends when its standard input does, so it never outlives us; and it has
+ * a session of its own, so that Ctrl-C does not cut its mount or umount short.
  */
 function startMountedWorkload(device: string, directory: string, terminal: Terminal): Workload {
   const mountPoint = join(directory, 'mount');
@@ -41,7 +42,7 @@ function startMountedWorkload(device: string, directory: string, terminal: Termi
       process.argv[1] ?? '',
       ...words,
     ],
-    { stdio: ['pipe', 'ignore', 'inherit'], env: toolEnvironment },
+    { detached: true, stdio: ['pipe', 'ignore', 'inherit'], env: toolEnvironment },
   );
   return childWorkload(child, terminal);
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { command, until } from '../../support/commands';
 import { Workspace } from '../../support/workspace';
@@ -150,7 +151,8 @@ describe('bioscope demo', patience, () => {
   afterEach(() => workspace.end());
 
   test('makes a disk, puts it to work, and leaves nothing after three signals', async () => {
-    const demo = start(workspace, process.execPath, [commandLine, 'demo'], {
+    // In a process group of its own: Ctrl-C goes to all that are in the demo's.
+    const demo = start(workspace, 'setsid', [process.execPath, commandLine, 'demo'], {
       TMPDIR: workspace.directory,
     });
     await until(
@@ -162,9 +164,12 @@ describe('bioscope demo', patience, () => {
       30_000,
     );
     expect(demo.stderr()).toContain('demo disk /dev/loop');
-    demo.child.kill('SIGINT');
-    demo.child.kill('SIGTERM');
-    demo.child.kill('SIGINT');
+    const { pid } = demo.child;
+    if (pid === undefined) throw new Error('the demo has no process');
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGINT'] as const) {
+      process.kill(-pid, signal);
+      await sleep(25); // the umount is on its way
+    }
     const { status, stderr } = await demo.ended;
     expect(stderr.trimEnd().split('\n')).toHaveLength(1);
     expect(status).toBe(0);
