@@ -47,6 +47,7 @@ async function main(): Promise<void> {
   const cpu = new CpuMeter();
   const shutDown = () => {
     log('ends');
+    disks.setClosing(true);
     // After the answer to `stop` has been written; what is on its way gets a moment.
     setImmediate(() => server.close());
     setTimeout(() => process.exit(0), 100);

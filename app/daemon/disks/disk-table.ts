@@ -76,6 +76,7 @@ export class DiskTable {
   async attach(path: string, readOnly: boolean): Promise<Disk> {
     this.refuseWhenClosing();
     const image = await inspectImage(path, readOnly);
+    this.refuseWhenClosing(); // it may have begun to end meanwhile
     this.refuseAttached(image);
     const entry = this.reserve(image);
     const { id, number, tracePath } = entry.disk;

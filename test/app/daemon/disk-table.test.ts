@@ -166,6 +166,14 @@ describe('attach', () => {
     const error = await failure(disks.attach(image, false));
     expect(error.value.code).toBe('DAEMON_STOPPING');
   });
+
+  test('is refused when the daemon begins to stop while the image is looked at', async () => {
+    const attaching = failure(disks.attach(image, false));
+    disks.setClosing(true);
+    expect((await attaching).value.code).toBe('DAEMON_STOPPING');
+    expect(disks.list()).toEqual([]);
+    expect(addon.calls).toEqual([]);
+  });
 });
 
 describe('detach', () => {
