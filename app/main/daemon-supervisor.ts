@@ -21,7 +21,7 @@ import type { DiskId } from '../contract/units';
 import type { DaemonState, WindowState } from '../contract/window-api';
 
 /** How long a dead daemon's exit status may take to reach us after its socket closed. */
-const EXIT_WAIT_MS = 1000;
+const EXIT_WAIT_MS = 2000;
 const LOG_LINES_SHOWN = 6;
 
 interface Events {
@@ -174,12 +174,14 @@ export class DaemonSupervisor {
   }
 }
 
+/** A dead process whose parent has not asked how it ended (a zombie) does not count. */
 function isAlive(pid: number): boolean {
   try {
-    process.kill(pid, 0);
-    return true;
-  } catch (thrown) {
-    return toErrorValue(thrown).errno === 'EPERM';
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const state = stat.charAt(stat.lastIndexOf(')') + 2);
+    return state !== 'Z' && state !== 'X';
+  } catch {
+    return false;
   }
 }
 

@@ -11,7 +11,7 @@ export interface MenuOptions {
 }
 
 const shortcuts = `Ctrl+O	attach an image
-/	filter
+/	filter, Enter back to the requests
 ↑ ↓ Page Up Page Down Home End	move in the requests
 Enter	open the inspector
 Escape	close it, clear the selection or the filter

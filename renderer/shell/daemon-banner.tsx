@@ -8,12 +8,19 @@ export function DaemonBanner() {
   const daemon = useDisks((state) => state.daemon);
   const [isStarting, setStarting] = useState(false);
   if (daemon.phase !== 'lost') return null;
+  const [what, ...details] = daemon.error.message.split('\n');
   return (
     <div className="banner" role="alert" data-testid="daemon-lost">
       <Icon name="warning" />
-      <span>
-        <strong>The daemon has ended.</strong> {daemon.error.message}
-      </span>
+      <div>
+        <strong>The daemon has ended.</strong> {what}
+        {details.length > 0 && (
+          <details>
+            <summary>Details</summary>
+            <pre>{details.join('\n')}</pre>
+          </details>
+        )}
+      </div>
       <button
         type="button"
         className="button"

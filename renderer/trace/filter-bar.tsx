@@ -2,10 +2,14 @@
 import { useSyncExternalStore } from 'react';
 import type { OperationFamily } from '../../app/contract/trace';
 import { formatCount } from '../widgets/numbers';
+import { GRID_ID } from './table/trace-table';
 import { frameCounts, traceSession } from './trace-client';
 import { useTraceView } from './view-state';
 
 const families: readonly OperationFamily[] = ['read', 'write', 'flush', 'discard', 'zeroes'];
+
+/** The keys that lead from the sector field to the rows it left. */
+const keysToRows: readonly string[] = ['Enter', 'ArrowDown'];
 
 /** `id` of the sector field, for the keyboard's `/`. */
 export const FILTER_FIELD_ID = 'filter-sectors';
@@ -70,6 +74,11 @@ export function FilterBar() {
           autoComplete="off"
           value={text}
           onChange={(event) => traceSession.setSectorsText(event.target.value)}
+          onKeyDown={(event) => {
+            if (!keysToRows.includes(event.key)) return;
+            event.preventDefault();
+            document.getElementById(GRID_ID)?.focus();
+          }}
         />
         {problem && (
           <div id="filter-error" className="filter-error" role="alert" data-testid="filter-error">

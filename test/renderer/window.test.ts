@@ -113,6 +113,18 @@ describe.skipIf(browserPath === null)('the window (needs a Chromium)', () => {
     expect(await page.getByTestId('filter-sectors').inputValue()).toBe('');
   });
 
+  it('leads from the filter to the rows it left, by keyboard alone', async () => {
+    await open('quiet');
+    for (const key of ['Enter', 'ArrowDown']) {
+      await page.keyboard.press('/');
+      await page.keyboard.type('0..');
+      await page.keyboard.press(key);
+      await page.locator('#trace-grid:focus').waitFor();
+    }
+    await page.keyboard.press('Home');
+    await page.locator('[data-testid="trace-row"][aria-selected="true"]').waitFor();
+  });
+
   it('selects bytes in the hex view and copies them in four forms', async () => {
     await open('quiet');
     await page.locator('[data-testid=trace-row][data-operation=write]').last().click();
