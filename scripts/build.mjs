@@ -74,7 +74,7 @@ async function buildNative(force) {
 }
 
 async function buildBundles() {
-  const { build } = await import('esbuild');
+  const { build, stop } = await import('esbuild');
   for (const [name, entry] of Object.entries(bundles)) {
     const source = join(root, entry);
     const isCommand = name === 'bioscope.cjs';
@@ -102,6 +102,8 @@ async function buildBundles() {
     }
     if (isCommand) chmodSync(join(root, 'dist', name), 0o755);
   }
+  // Its process would stay as long as ours, which may be all the time the app runs.
+  await stop();
 }
 
 /** The window's icon, where the main process looks for it. */
