@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BioscopeError, type Holder } from '../../contract/errors';
 import { describeHolders } from '../holders/scan-holders';
-import { errnoOf } from '../images/image-errors';
+import { errnoOf, quote } from '../images/image-errors';
 import type { AttachedRoute } from '../routes/route';
 import type { DiskEntry } from './disk-entry';
 
@@ -37,6 +37,13 @@ function wayOut(holders: readonly Holder[]): string {
   ];
   const sentence = steps.length === 0 ? 'wait until it is free' : steps.join(', ');
   return `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`;
+}
+
+/** The command that takes the disk away without a flush: where the image cannot be written any more there is no other. */
+function giveUp({ disk, mountDirectory }: DiskEntry): string {
+  return disk.device === null
+    ? `fusermount3 -u ${quote(mountDirectory)}`
+    : `losetup -d ${disk.device}`;
 }
 
 /** Who uses the disk, after programs that only look at a new device have had time to finish. */
@@ -73,7 +80,7 @@ export async function detachDisk(
     throw new BioscopeError(
       'DISK_FAILED',
       `${entry.disk.name} (${entry.disk.id}) could not be detached (${errno ?? String(thrown)}); it is still attached. ` +
-        'What was written last may not be safe on the image. Try again.',
+        `What was written last may not be safe on the image. Try again, or give that up: ${giveUp(entry)}.`,
       { errno, cause: thrown },
     );
   }

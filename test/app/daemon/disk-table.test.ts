@@ -204,7 +204,10 @@ describe('detach', () => {
     addon.failures.set('detachLoop', errnoError('EIO', 'fsync'));
     const error = await failure(disks.detach(disk.id));
     expect(error.value).toMatchObject({ code: 'DISK_FAILED', errno: 'EIO' });
-    expect(error.message).toContain('it is still attached');
+    expect(error.message).toBe(
+      'disk.img (d1) could not be detached (EIO); it is still attached. What was written last may not be safe on the image. ' +
+        'Try again, or give that up: losetup -d /dev/loop900.',
+    );
     expect(disks.list()[0]?.state).toBe('attached');
   });
 

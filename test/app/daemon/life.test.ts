@@ -1,5 +1,12 @@
 /** The daemon's own life: starting, racing, ending, and what the next one finds. */
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectDaemon, startDaemon } from '../../../app/client/start-daemon';
@@ -201,6 +208,23 @@ describe('with a disk', patience, () => {
       return disks.find(({ state, device: left }) => state === 'failed' && left === null);
     });
     expect(failed.failure?.message).toContain(`${device} was detached, e.g. with losetup -d`);
+    client.close();
+  });
+
+  test('its image cut short, it is not detached in silence, and can be given up', async () => {
+    const { client, device, disk, path } = await attached();
+    truncateSync(path, 4096);
+    const refused = client.invoke('disks.detach', { disk: disk.id });
+    await expect(refused).rejects.toMatchObject({ value: { code: 'DISK_FAILED', errno: 'EIO' } });
+    await expect(refused).rejects.toThrow(`give that up: losetup -d ${device}.`);
+    expect(isConfigured(device)).toBe(true);
+    await command('losetup', '--detach', device);
+    await until('it is failed', async () => {
+      const { disks } = await client.invoke('disks.list', {});
+      return disks.some(({ state }) => state === 'failed');
+    });
+    await client.invoke('disks.detach', { disk: disk.id });
+    expect((await client.invoke('disks.list', {})).disks).toEqual([]);
     client.close();
   });
 
