@@ -117,6 +117,28 @@ async function quit(): Promise<void> {
   }
 }
 
+/**
+ * A signal leaves no time for a question: the window ends, the disks stay with
+ * the daemon. Ctrl-C in the terminal asks first; the second time it does not.
+ */
+function endOnSignals(): void {
+  const endNow = (signal: string) => {
+    const { length } = supervisor.servedDisks;
+    if (length > 0) console.error(`bioscope: ${signal}: ${length} attached, kept by the daemon`);
+    isQuitting = true;
+    feed.close();
+    app.quit();
+  };
+  process.on('SIGTERM', endNow);
+  process.on('SIGHUP', endNow);
+  let hasAsked = false;
+  process.on('SIGINT', (signal) => {
+    if (hasAsked) endNow(signal);
+    else void quit();
+    hasAsked = true;
+  });
+}
+
 function showWindow(): void {
   if (window) {
     if (window.isMinimized()) window.restore();
@@ -152,6 +174,7 @@ async function begin(wishes: Wishes): Promise<void> {
   });
   supervisor.on('statistics', (statistics) => tell('statistics', statistics));
   serveWindow(handlers, isOurs);
+  endOnSignals();
   showWindow();
   try {
     await supervisor.start();

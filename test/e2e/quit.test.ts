@@ -67,6 +67,11 @@ describe.skipIf(!isRoot)('quitting with a disk attached (needs root)', () => {
     await desktop.close();
   });
 
+  it('ends at once on SIGTERM, and leaves the disk to the daemon', async () => {
+    await desktop.terminate();
+    expect((await workspace.disks()).map((disk) => disk.device)).toEqual([device]);
+  });
+
   it('stays and names the mount point when a disk is in use', async () => {
     await command('mkfs.ext4', '-q', '-F', device);
     await command('mount', device, workspace.mountPoint);

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { _electron, type ElectronApplication, type Locator, type Page } from 'playwright-core';
 import { projectDirectory } from './project';
+import { isAlive, until } from './commands';
 import type { Workspace } from './workspace';
 
 const results = join(projectDirectory, 'test-results');
@@ -155,6 +156,17 @@ export class Desktop {
     const path = join(results, `${name}.png`);
     await this.page.screenshot({ path });
     return path;
+  }
+
+  /** SIGTERM, as a session that ends sends it. Rejects when the process is still there 10 s later. */
+  async terminate(): Promise<void> {
+    const { pid } = this;
+    process.kill(pid, 'SIGTERM');
+    // The debugger that drives the test would keep it: let go of it.
+    await Promise.all([
+      until('the window ends', () => !isAlive(pid), 10_000),
+      this.application.close().catch(() => undefined),
+    ]);
   }
 
   /** SIGKILL, as a crash would be. The daemon is another process and stays. */
