@@ -30,11 +30,14 @@ export interface StartOptions {
 }
 
 /** Connects to a daemon that runs already; null when there is none. */
-export async function connectDaemon(paths: RuntimePaths): Promise<DaemonClient | null> {
+export async function connectDaemon(
+  paths: RuntimePaths,
+  patience?: number,
+): Promise<DaemonClient | null> {
   const client = await DaemonClient.connect(paths.socket);
   if (client === null) return null;
   try {
-    await client.hello();
+    await client.hello(patience);
     return client;
   } catch (thrown) {
     client.close();
@@ -69,8 +72,11 @@ export async function startDaemon(options: StartOptions): Promise<DaemonClient> 
       throw startFailed(`The daemon could not start (${attempt.end}).`, paths.log, logStart);
     }
   }
+  const held = attempt.end === `status ${EXIT_DAEMON_RUNNING}`;
   throw startFailed(
-    `The daemon did not answer within ${START_TIMEOUT_MS / 1000} s.`,
+    held
+      ? `Another process has ${paths.lock} locked, but none listens on ${paths.socket}: a daemon that hangs?`
+      : `The daemon did not answer within ${START_TIMEOUT_MS / 1000} s.`,
     paths.log,
     logStart,
   );

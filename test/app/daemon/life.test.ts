@@ -62,6 +62,23 @@ describe('starting', patience, () => {
     client.close();
   });
 
+  test('one that hangs is told of, not waited for without end', async () => {
+    const client = await connect();
+    const { pid } = await client.invoke('hello', {});
+    process.kill(pid, 'SIGSTOP');
+    try {
+      const hanging = connectDaemon(workspace.paths, 300);
+      await expect(hanging).rejects.toMatchObject({
+        value: { code: 'DAEMON_UNREACHABLE', errno: 'ETIMEDOUT' },
+      });
+      await expect(hanging).rejects.toThrow('takes the call but does not answer (for 0.3 s)');
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    expect((await client.invoke('hello', {})).pid).toBe(pid);
+    client.close();
+  });
+
   test('a stale socket and a damaged state are no obstacle', async () => {
     const first = await connect();
     const { pid } = await first.invoke('hello', {});
