@@ -31,6 +31,7 @@ const nativeSources = ['binding.gyp', 'native'];
 const javascriptSources = [
   'app',
   'renderer',
+  'assets/icon.png',
   'scripts/build.mjs',
   'package-lock.json',
   'tsconfig.base.json',
@@ -73,13 +74,9 @@ async function buildNative(force) {
 }
 
 async function buildBundles() {
-  const { build } = await import('esbuild');
+  const { build, stop } = await import('esbuild');
   for (const [name, entry] of Object.entries(bundles)) {
     const source = join(root, entry);
-    if (!existsSync(source)) {
-      say(`  ${entry} does not exist yet: dist/${name} is not built`);
-      continue;
-    }
     const isCommand = name === 'bioscope.cjs';
     const shebang = isCommand && !readFileSync(source, 'utf8').startsWith('#!');
     const result = await build({
@@ -105,6 +102,14 @@ async function buildBundles() {
     }
     if (isCommand) chmodSync(join(root, 'dist', name), 0o755);
   }
+  // Its process would stay as long as ours, which may be all the time the app runs.
+  await stop();
+}
+
+/** The window's icon, where the main process looks for it. */
+function copyIcon() {
+  mkdirSync(join(root, 'dist'), { recursive: true });
+  copyFileSync(join(root, 'assets/icon.png'), join(root, 'dist/icon.png'));
 }
 
 async function buildRenderer() {
@@ -126,6 +131,8 @@ async function buildRenderer() {
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
       chunkSizeWarningLimit: 4096,
+      // That a plugin took long is no warning about our code.
+      rolldownOptions: { checks: { pluginTimings: false } },
     },
   });
 }
@@ -134,9 +141,9 @@ async function buildJavascript(force) {
   const digest = digestOf(javascriptSources, process.version, isNotBundled);
   if (!force && isStamped('javascript', digest) && existsSync(join(root, 'dist'))) return;
   say('building the bundles');
+  copyIcon();
   await buildBundles();
-  if (existsSync(join(root, 'renderer/index.html'))) await buildRenderer();
-  else say('  renderer/index.html does not exist yet: dist/renderer is not built');
+  await buildRenderer();
   stamp('javascript', digest);
 }
 

@@ -21,7 +21,7 @@ async function packageFlags(...names) {
 
 /** Compiler flags for clang-tidy, by language. */
 async function tidyFlags(path) {
-  const common = ['-Inative', '-D_GNU_SOURCE', '-D_FILE_OFFSET_BITS=64'];
+  const common = ['-Inative', '-D_FILE_OFFSET_BITS=64'];
   if (path.endsWith('.c')) return [...common, '-std=gnu17'];
   const addon = [
     '-Inode_modules/node-addon-api',
@@ -67,7 +67,7 @@ async function clangTidy() {
 async function warningFreeC() {
   const files = plainCSources();
   if (files.length === 0) return { ok: true, output: '' };
-  const flags = ['-std=gnu17', '-Wall', '-Wextra', '-Werror', '-D_GNU_SOURCE', '-fsyntax-only'];
+  const flags = ['-std=gnu17', '-Wall', '-Wextra', '-Werror', '-fsyntax-only'];
   return run('gcc', [...flags, '-Inative', ...files]);
 }
 

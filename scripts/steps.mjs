@@ -22,9 +22,9 @@ export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 /** Something a user can mend: printed without a stack. */
 export class UserError extends Error {}
 
-/** One line that says what happens now. */
+/** One line that says what happens now; on stderr, so that what is asked for can be piped. */
 export function say(text) {
-  process.stdout.write(`bioscope: ${text}\n`);
+  process.stderr.write(`bioscope: ${text}\n`);
 }
 
 /** Runs `main` and ends the process: a UserError is a line and exit code 1. */
@@ -129,6 +129,15 @@ function isAlive(pid) {
   }
 }
 
+/** The process that has the lock; 0 when that cannot be told at this moment. */
+function lockOwner(lock) {
+  try {
+    return Number(readFileSync(lock, 'utf8'));
+  } catch {
+    return 0; // gone in between
+  }
+}
+
 /** Runs `work` while no other process of ours builds in this directory. */
 export async function withBuildLock(work) {
   const lock = join(root, 'build/lock');
@@ -140,12 +149,7 @@ export async function withBuildLock(work) {
     } catch (error) {
       if (error.code !== 'EEXIST') throw error;
     }
-    let owner = NaN;
-    try {
-      owner = Number(readFileSync(lock, 'utf8'));
-    } catch {
-      continue; // gone in between
-    }
+    const owner = lockOwner(lock);
     // An empty file is one that is being written at this moment.
     if (owner && !isAlive(owner)) rmSync(lock, { force: true });
     else if (!told && owner) {

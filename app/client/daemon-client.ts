@@ -29,6 +29,9 @@ interface Waiting {
 
 type Listeners = { [Event in DaemonEvent]: Set<(data: DaemonEventData<Event>) => void> };
 
+/** Until a daemon that accepted a connection has answered; it may be looking at thousands of processes. */
+const ANSWER_TIMEOUT_MS = 15_000;
+
 /** Errnos of connect(2) that mean: nobody listens there. */
 const nobodyListens = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTDIR']);
 
@@ -109,10 +112,20 @@ export class DaemonClient {
 
   /**
    * Asks who the daemon is, and refuses one that speaks another version. Call
-   * this first on a fresh connection.
+   * this first on a fresh connection. A daemon that hangs is DAEMON_UNREACHABLE
+   * with ETIMEDOUT after `patience` milliseconds.
    */
-  async hello(): Promise<DaemonInfo> {
-    const raw = await this.call('hello', {});
+  async hello(patience = ANSWER_TIMEOUT_MS): Promise<DaemonInfo> {
+    const late = setTimeout(() => {
+      this.fail(
+        new BioscopeError(
+          'DAEMON_UNREACHABLE',
+          `The daemon takes the call but does not answer (for ${patience / 1000} s). Try again; one that hangs for good must be killed (the process bioscope-daemon).`,
+          { errno: 'ETIMEDOUT' },
+        ),
+      );
+    }, patience);
+    const raw = await this.call('hello', {}).finally(() => clearTimeout(late));
     const version = z.object({ protocol: z.number(), pid: z.number() }).safeParse(raw);
     if (version.success && version.data.protocol !== DAEMON_PROTOCOL) {
       throw new BioscopeError(

@@ -3,8 +3,17 @@
  * files. Only its owner may enter it: whoever can open the socket in it can
  * attach disks.
  */
-import { lstatSync, mkdirSync, chmodSync, accessSync, constants, type Stats } from 'node:fs';
-import { isAbsolute, join } from 'node:path';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  type Stats,
+} from 'node:fs';
+import { dirname, isAbsolute, join } from 'node:path';
 import { BioscopeError } from '../contract/errors';
 
 /** The longest socket path that fits into sockaddr_un with its closing zero. */
@@ -94,6 +103,45 @@ function checkOwner(path: string, stats: Stats, uid: number): void {
 }
 
 /**
+ * The paths for talking to a daemon that may run already; makes nothing. Throws
+ * RUNTIME_DIRECTORY when the directory is there but somebody else's: what
+ * listens in it is not to be trusted.
+ */
+export function findRuntimeDirectory(
+  environment: NodeJS.ProcessEnv = process.env,
+  uid: number = currentUid(),
+): RuntimePaths {
+  const directory = runtimeDirectoryPath(environment, uid);
+  const stats = lstatSync(directory, { throwIfNoEntry: false });
+  if (stats) checkOwner(directory, stats, uid);
+  return runtimePaths(directory);
+}
+
+/**
+ * True when a daemon that ended left disks in its state file. The next daemon
+ * clears up after them and lists them as failed.
+ */
+export function hasLeftovers(paths: RuntimePaths): boolean {
+  try {
+    const state: unknown = JSON.parse(readFileSync(paths.state, 'utf8'));
+    if (typeof state !== 'object' || state === null || !('disks' in state)) return false;
+    return Array.isArray(state.disks) && state.disks.length > 0;
+  } catch {
+    return false; // none, or one that nobody can read
+  }
+}
+
+/**
+ * mkdir -p. Node's own never returns where a directory cannot be made although
+ * its parent is there (/proc).
+ */
+function makeDirectory(path: string): void {
+  const parent = dirname(path);
+  if (parent !== path && !existsSync(parent)) makeDirectory(parent);
+  mkdirSync(path, { mode: 0o700 });
+}
+
+/**
  * Makes the runtime directory (0700) and what belongs in it, and checks that it
  * is ours and can be written. Throws BioscopeError RUNTIME_DIRECTORY, which
  * names the path and the way out. Safe to call from several processes at once.
@@ -111,7 +159,7 @@ export function prepareRuntimeDirectory(
   }
   for (const path of [directory, paths.traces, paths.mounts]) {
     try {
-      mkdirSync(path, { mode: 0o700, recursive: path === directory });
+      makeDirectory(path);
     } catch (thrown) {
       if (reason(thrown) !== 'EEXIST') {
         throw refuse(`The runtime directory ${path} cannot be made (${reason(thrown)}).`, thrown);

@@ -7,10 +7,10 @@ import { closeSync, existsSync, openSync, readFileSync, statSync, truncateSync }
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BioscopeError } from '../contract/errors';
 import { DaemonClient } from './daemon-client';
+import { EXIT_DAEMON_RUNNING } from './exit-codes';
+import { withoutInheritance } from './inherited-descriptors';
 import { prepareRuntimeDirectory, type RuntimePaths } from './runtime-directory';
 
-/** Exit status of a daemon that found another one running: no failure, its starter just connects. */
-export const EXIT_DAEMON_RUNNING = 3;
 /** The log begins anew past this many bytes. */
 const LONGEST_LOG = 1024 * 1024;
 const POLL_MS = 20;
@@ -30,11 +30,14 @@ export interface StartOptions {
 }
 
 /** Connects to a daemon that runs already; null when there is none. */
-export async function connectDaemon(paths: RuntimePaths): Promise<DaemonClient | null> {
+export async function connectDaemon(
+  paths: RuntimePaths,
+  patience?: number,
+): Promise<DaemonClient | null> {
   const client = await DaemonClient.connect(paths.socket);
   if (client === null) return null;
   try {
-    await client.hello();
+    await client.hello(patience);
     return client;
   } catch (thrown) {
     client.close();
@@ -69,8 +72,11 @@ export async function startDaemon(options: StartOptions): Promise<DaemonClient> 
       throw startFailed(`The daemon could not start (${attempt.end}).`, paths.log, logStart);
     }
   }
+  const held = attempt.end === `status ${EXIT_DAEMON_RUNNING}`;
   throw startFailed(
-    `The daemon did not answer within ${START_TIMEOUT_MS / 1000} s.`,
+    held
+      ? `Another process has ${paths.lock} locked, but none listens on ${paths.socket}: a daemon that hangs?`
+      : `The daemon did not answer within ${START_TIMEOUT_MS / 1000} s.`,
     paths.log,
     logStart,
   );
@@ -132,18 +138,20 @@ function spawnDaemon(
   }
   const log = openSync(paths.log, 'a', 0o600);
   try {
-    const child = spawn(program ?? process.execPath, [script], {
-      detached: true,
-      cwd: '/',
-      stdio: ['ignore', log, log],
-      env: {
-        ...environment,
-        BIOSCOPE_RUNTIME_DIRECTORY: paths.directory,
-        ...(runsOnOurselves && process.versions['electron'] !== undefined
-          ? { ELECTRON_RUN_AS_NODE: '1' }
-          : {}),
-      },
-    });
+    const child = withoutInheritance(log, (stdio) =>
+      spawn(program ?? process.execPath, [script], {
+        detached: true,
+        cwd: '/',
+        stdio,
+        env: {
+          ...environment,
+          BIOSCOPE_RUNTIME_DIRECTORY: paths.directory,
+          ...(runsOnOurselves && 'electron' in process.versions
+            ? { ELECTRON_RUN_AS_NODE: '1' }
+            : {}),
+        },
+      }),
+    );
     child.unref();
     return child;
   } finally {

@@ -8,7 +8,7 @@
  * One row a method: a row without a handler does not compile (app/daemon/methods.ts).
  * Both ends parse what they receive with these schemas.
  */
-import { z } from 'zod';
+import { z } from './schema';
 import { diskSchema, diskStatisticsSchema, routeNames } from './disk';
 import { errorSchema } from './errors';
 import { bytesSchema, diskIdSchema, sectorSchema, sequenceSchema } from './units';

@@ -1,5 +1,5 @@
 /** A disk as the daemon, the window and the command line see it: plain data. */
-import { z } from 'zod';
+import { z } from './schema';
 import { errorSchema, holderSchema } from './errors';
 import { bytesSchema, diskIdSchema, nanosecondsSchema } from './units';
 

@@ -2,7 +2,7 @@
  * Errors are values across every boundary. Each code says whether a user can
  * mend it; the message names the thing and the way out.
  */
-import { z } from 'zod';
+import { z } from './schema';
 
 /** Every code, and who can mend it: `user`, the `system` (a resource ran out, something died), or nobody but us (`bug`). */
 export const errorKinds = {

@@ -56,6 +56,27 @@ function hasType(value: unknown): value is { type: unknown } & Record<string, un
   return typeof value === 'object' && value !== null && 'type' in value;
 }
 
+export function isFeedCommand(value: unknown): value is FeedCommand {
+  if (!hasType(value)) return false;
+  const { disks } = value;
+  return (
+    value.type === 'port' ||
+    (value.type === 'disks' &&
+      Array.isArray(disks) &&
+      disks.every(
+        (disk: unknown) =>
+          typeof disk === 'object' &&
+          disk !== null &&
+          'id' in disk &&
+          typeof disk.id === 'string' &&
+          'number' in disk &&
+          Number.isInteger(disk.number) &&
+          'tracePath' in disk &&
+          typeof disk.tracePath === 'string',
+      ))
+  );
+}
+
 export function isFeedMessage(value: unknown): value is FeedMessage {
   if (!hasType(value) || typeof value['disk'] !== 'string') return false;
   if (value.type === 'closed') return true;

@@ -2,7 +2,7 @@
  * Branded units. A `Sector` is never added to a `Bytes` by accident, and what is
  * 64 bits wide in the kernel is a bigint here and a decimal string in JSON.
  */
-import { z } from 'zod';
+import { z } from './schema';
 
 declare const unit: unique symbol;
 type Branded<Base, Name extends string> = Base & { readonly [unit]: Name };

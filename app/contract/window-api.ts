@@ -3,7 +3,7 @@
  * loops over this table and exposes it as `window.bioscope` (WindowBridge).
  * The renderer names images and disks, never a privileged thing.
  */
-import { z } from 'zod';
+import { z } from './schema';
 import {
   daemonInfoSchema,
   daemonMethods,

@@ -84,7 +84,9 @@ struct InFlight {
 //	worker.complete(flight, error, payload);      // record, counters, payload
 //
 // Several flights of one worker may be open at a time and complete in any order,
-// but always on the worker's own thread.
+// but always on the worker's own thread. A flight may be handed on before it is
+// executed (a channel's slow lane does that, so that the arrival is the real one):
+// execute and complete it then with the worker of the thread that took it.
 class Worker
 {
 public:
@@ -99,6 +101,12 @@ public:
 	// are refused here. Returns 0 or a positive errno.
 	int execute(InFlight &flight, std::span<std::byte> data);
 
+	// The same for a route whose requests begin and end at any byte: runs the
+	// operation on [offset, offset + length) only, which lies inside the sectors
+	// that the request names. `data` is `length` bytes for a read or a write.
+	int execute_within(InFlight &flight, uint64_t offset, uint64_t length,
+			   std::span<std::byte> data);
+
 	// Writes the trace record and counts the request out. `payload` is what was
 	// read or written and shall be kept: bytes inside this worker's payload arena
 	// (kept in place, see PayloadArena) or anywhere else (copied); empty for none.
@@ -112,6 +120,10 @@ public:
 
 private:
 	friend class Disk;
+
+	int run(const Request &request, uint64_t offset, uint64_t length,
+		std::span<std::byte> data);
+	void count(const Request &request, int error);
 
 	Disk &disk_;
 	unsigned index_;

@@ -102,7 +102,7 @@ function doctestCounts(output) {
 
 async function makeTarget(target) {
   const repeat = `make -C test/native ${target}`;
-  const result = await run('make', ['-C', 'test/native', '-j2', target], { timeoutSeconds: 600 });
+  const result = await run('make', ['-C', 'test/native', '-j2', target], { timeoutSeconds: 1200 });
   const { passed, failed, skipped } = doctestCounts(result.output);
   const skips = Array.from({ length: skipped }, () => ({ name: target, reason: 'doctest' }));
   const lost = result.ok ? passed + failed === 0 : failed === 0;
@@ -134,7 +134,7 @@ export const suites = [
   {
     name: 'unit',
     about: 'TypeScript, without a device or a window',
-    work: () => vitest(['app', 'renderer', 'checks'], { timeoutSeconds: 300 }),
+    work: () => vitest(['app', 'renderer', 'checks'], { timeoutSeconds: 900 }),
   },
   {
     name: 'native',
@@ -144,16 +144,16 @@ export const suites = [
   {
     name: 'block',
     about: 'real block devices',
-    work: () => vitest(['block'], { timeoutSeconds: 480 }),
+    work: () => vitest(['block'], { timeoutSeconds: 900 }),
   },
   {
     name: 'e2e',
     about: 'the real window',
-    work: () => vitest(['e2e'], { display: true, timeoutSeconds: 480 }),
+    work: () => vitest(['e2e'], { display: true, timeoutSeconds: 900 }),
   },
   {
     name: 'package',
     about: 'the packaged app',
-    work: () => vitest(['package'], { display: true, timeoutSeconds: 300 }),
+    work: () => vitest(['package'], { display: true, timeoutSeconds: 900 }),
   },
 ];

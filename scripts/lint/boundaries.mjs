@@ -15,15 +15,15 @@ import { posix, relative, sep } from 'node:path';
 export const areas = {
   'app/contract': { areas: [], packages: ['zod'], node: false },
   'app/addon': { areas: ['app/contract'], packages: [], node: true },
-  'app/client': { areas: ['app/contract'], packages: [], node: true },
+  'app/client': { areas: ['app/contract', 'package.json'], packages: ['zod'], node: true },
   'app/privileged': { areas: ['app/contract', 'app/addon'], packages: [], node: true },
   'app/daemon': {
     areas: ['app/contract', 'app/addon', 'app/privileged', 'app/client'],
-    packages: [],
+    packages: ['zod'],
     node: true,
   },
   'app/cli': { areas: ['app/contract', 'app/addon', 'app/client'], packages: [], node: true },
-  'app/main': { areas: ['app/contract', 'app/client'], packages: ['electron'], node: true },
+  'app/main': { areas: ['app/contract', 'app/client'], packages: ['electron', 'zod'], node: true },
   'app/preload': { areas: ['app/contract'], packages: ['electron'], node: false },
   'app/feed': { areas: ['app/contract', 'app/addon'], packages: ['electron'], node: true },
   renderer: {
@@ -70,7 +70,8 @@ export function importProblem(path, specifier) {
   if (specifier.startsWith('.')) {
     const target = posix.normalize(posix.join(posix.dirname(path), specifier));
     if (target.startsWith(`${area}/`) || target === area) return null;
-    if (rule.areas.some((allowed) => target.startsWith(`${allowed}/`))) return null;
+    if (rule.areas.some((allowed) => target === allowed || target.startsWith(`${allowed}/`)))
+      return null;
     const may = [area, ...rule.areas].join(', ');
     return `${area} must not import ${target}: it may import ${may}`;
   }
@@ -123,9 +124,13 @@ const ipc = {
   },
   create(context) {
     const path = relativePath(context);
+    // `import { ipcMain }` is two identifiers at one place.
+    const seen = new Set();
     const report = (node, name) => {
       const home = Object.hasOwn(rawIpc, name) ? rawIpc[name] : path;
-      if (path !== home) context.report({ node, messageId: 'raw', data: { name, home } });
+      if (path === home || seen.has(node.range[0])) return;
+      seen.add(node.range[0]);
+      context.report({ node, messageId: 'raw', data: { name, home } });
     };
     return {
       Identifier: (node) => report(node, node.name),

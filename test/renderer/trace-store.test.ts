@@ -201,7 +201,10 @@ describe('a filter', () => {
 
   it('shows several families at once, and counts against all', () => {
     const store = open(64);
-    add(store, [0, 1, 2, 3, 6, 1].map((operation, index) => ({ sequence: index + 1, operation })));
+    add(
+      store,
+      [0, 1, 2, 3, 6, 1].map((operation, index) => ({ sequence: index + 1, operation })),
+    );
     const filter = filterOf({ families: ['flush', 'zeroes'] });
     expect(sequences(store, { filter })).toEqual([3, 5]);
     expect(store.frame(view({ filter }))).toMatchObject({ matched: 2, total: 6 });
@@ -210,9 +213,15 @@ describe('a filter', () => {
   it('follows rows that leave the ring', () => {
     const store = open(4);
     const filter = filterOf({ families: ['write'] });
-    add(store, [1, 2, 3, 4].map((sequence) => ({ sequence, operation: sequence % 2 })));
+    add(
+      store,
+      [1, 2, 3, 4].map((sequence) => ({ sequence, operation: sequence % 2 })),
+    );
     expect(sequences(store, { filter })).toEqual([1, 3]);
-    add(store, [5, 6].map((sequence) => ({ sequence, operation: sequence % 2 })));
+    add(
+      store,
+      [5, 6].map((sequence) => ({ sequence, operation: sequence % 2 })),
+    );
     const frame = store.frame(view({ filter }));
     expect([frame.first, frame.end]).toEqual([1, 3]);
     expect(sequences(store, { filter })).toEqual([3, 5]);
@@ -246,7 +255,10 @@ describe('a view', () => {
 
   it('moves to where its anchor is in a filtered list', () => {
     const store = open(64);
-    add(store, [1, 2, 3, 4, 5, 6].map((sequence) => ({ sequence, operation: sequence % 2 })));
+    add(
+      store,
+      [1, 2, 3, 4, 5, 6].map((sequence) => ({ sequence, operation: sequence % 2 })),
+    );
     const filter = filterOf({ families: ['write'] });
     const more = { filter, from: 3, rows: 1, anchor: { sequence: 4, ordinal: 3 } };
     expect(sequences(store, more)).toEqual([5]);

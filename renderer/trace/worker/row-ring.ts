@@ -32,7 +32,10 @@ export class RowRing {
   readonly capacity: number;
   #first = 0;
   #end = 0;
-  readonly #chunkRows: number;
+  /** Powers of two less one: `&` takes the low bits of any integer below 2^53. */
+  readonly #slotMask: number;
+  readonly #chunkMask: number;
+  readonly #chunkShift: number;
   /** Made when first needed: an idle disk costs nothing. */
   readonly #chunks: Uint32Array[] = [];
 
@@ -42,7 +45,10 @@ export class RowRing {
       throw new RangeError(`a capacity of ${capacity} rows is not a power of two`);
     }
     this.capacity = capacity;
-    this.#chunkRows = Math.min(CHUNK_ROWS, capacity);
+    const chunkRows = Math.min(CHUNK_ROWS, capacity);
+    this.#slotMask = capacity - 1;
+    this.#chunkMask = chunkRows - 1;
+    this.#chunkShift = Math.log2(chunkRows);
   }
 
   get first(): number {
@@ -55,15 +61,15 @@ export class RowRing {
 
   /** Bytes of typed arrays held. */
   get bytes(): number {
-    return this.#chunks.length * this.#chunkRows * ROW_WORDS * 4;
+    return this.#chunks.length * (this.#chunkMask + 1) * ROW_WORDS * 4;
   }
 
   /** The chunk that holds `row`; its words begin at `wordOffset(row)`. */
   chunk(row: number): Uint32Array {
-    const index = Math.floor((row % this.capacity) / this.#chunkRows);
+    const index = (row & this.#slotMask) >>> this.#chunkShift;
     let chunk = this.#chunks[index];
     while (chunk === undefined) {
-      chunk = new Uint32Array(this.#chunkRows * ROW_WORDS);
+      chunk = new Uint32Array((this.#chunkMask + 1) * ROW_WORDS);
       this.#chunks.push(chunk);
       chunk = this.#chunks[index];
     }
@@ -71,7 +77,12 @@ export class RowRing {
   }
 
   wordOffset(row: number): number {
-    return ((row % this.capacity) % this.#chunkRows) * ROW_WORDS;
+    return (row & this.#chunkMask) * ROW_WORDS;
+  }
+
+  /** How many rows from `row` on lie behind it in its chunk, itself included. */
+  rowsInChunk(row: number): number {
+    return this.#chunkMask + 1 - (row & this.#chunkMask);
   }
 
   /** A 64-bit field (`word.sequence`, ...) as a number: exact below 2^53. */

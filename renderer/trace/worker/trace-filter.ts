@@ -1,10 +1,7 @@
 /** The simple filter: kinds of operation, and a range of sectors. */
-import {
-  operationWord,
-  type OperationFamily,
-} from '../../../app/contract/trace';
+import { operationWord, type OperationFamily } from '../../../app/contract/trace';
 import { SECTOR_BYTES } from '../../../app/contract/units';
-import { type RowRing, wideNumber, word } from './row-ring';
+import { wideNumber, word } from './row-ring';
 
 /** Sectors `first` to `last`, both included. `last` may be Infinity. */
 export interface SectorRange {
@@ -33,29 +30,28 @@ export function sameFilter(left: TraceFilter, right: TraceFilter): boolean {
   );
 }
 
-/** A test of one row of a ring. A request without sectors (a flush) lies in no range. */
-export function compileFilter(filter: TraceFilter): (ring: RowRing, row: number) => boolean {
+/** Whether the row whose words begin at `offset` of `chunk` passes. */
+export type RowTest = (chunk: Uint32Array, offset: number) => boolean;
+
+/** A request without sectors (a flush) lies in no range. */
+export function compileFilter(filter: TraceFilter): RowTest {
   const wanted = new Uint8Array(256);
   for (let operation = 0; operation < 256; operation++) {
     const { family } = operationWord(operation);
     if (filter.families.length === 0 || filter.families.includes(family)) wanted[operation] = 1;
   }
   const { sectors } = filter;
-  if (sectors === null) {
-    return (ring, row) => {
-      const outcome = ring.chunk(row)[ring.wordOffset(row) + word.outcome] ?? 0;
-      return wanted[(outcome >>> 16) & 0xff] === 1;
-    };
-  }
+  // Local: this runs a million times for each filter.
+  const { outcome, sector: sectorWord, length: lengthWord } = word;
+  const isWanted: RowTest = (chunk, offset) =>
+    wanted[((chunk[offset + outcome] ?? 0) >>> 16) & 0xff] === 1;
+  if (sectors === null) return isWanted;
   const firstByte = sectors.first * SECTOR_BYTES;
   const lastSector = sectors.last;
-  return (ring, row) => {
-    const chunk = ring.chunk(row);
-    const offset = ring.wordOffset(row);
-    const outcome = chunk[offset + word.outcome] ?? 0;
-    if (wanted[(outcome >>> 16) & 0xff] !== 1) return false;
-    const sector = wideNumber(chunk, offset + word.sector);
-    const length = wideNumber(chunk, offset + word.length);
+  return (chunk, offset) => {
+    if (!isWanted(chunk, offset)) return false;
+    const sector = wideNumber(chunk, offset + sectorWord);
+    const length = wideNumber(chunk, offset + lengthWord);
     return length > 0 && sector <= lastSector && sector * SECTOR_BYTES + length > firstByte;
   };
 }

@@ -14,8 +14,6 @@ export const ROWS_KEPT = 1_048_576;
 /** The most rows in one frame. */
 export const ROWS_IN_FRAME = 4096;
 
-const noRecords = new ArrayBuffer(0);
-
 export class TraceStore {
   readonly #capacity: number;
   readonly #disks = new Map<DiskId, DiskTrace>();
@@ -67,7 +65,8 @@ export class TraceStore {
         end: 0,
         from: 0,
         count: 0,
-        records: noRecords,
+        // A buffer of its own each time: the worker transfers it, which empties it for ever.
+        records: new ArrayBuffer(0),
         shift: 0,
         selected: null,
         matched: 0,

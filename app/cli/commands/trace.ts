@@ -1,0 +1,57 @@
+/** `bioscope trace`: prints the requests of the disks. */
+import { parseWords, noMoreWords, usageError } from '../arguments';
+import { findDaemon, reachDaemon, withClient } from '../daemon-access';
+import type { Terminal } from '../terminal';
+import { followDisks } from '../trace/follow-disks';
+import { humanFormat } from '../trace/human-format';
+import { jsonFormat } from '../trace/json-format';
+import { loadAddon } from '../../addon/load';
+import { selectDisk } from '../select-disk';
+
+export async function traceCommand(words: readonly string[], terminal: Terminal): Promise<number> {
+  const { values, positionals } = parseWords(words, {
+    json: { type: 'boolean' },
+    disk: { type: 'string' },
+    count: { type: 'string' },
+    from: { type: 'string' },
+    'no-follow': { type: 'boolean' },
+  });
+  noMoreWords(positionals);
+  const count = values.count === undefined ? Infinity : wholeNumber(values.count);
+  const { from = 'oldest' } = values;
+  if (from !== 'oldest' && from !== 'newest') {
+    throw usageError('--from takes "oldest" or "newest".');
+  }
+  const follow = values['no-follow'] !== true;
+
+  const client = follow ? await reachDaemon() : await findDaemon();
+  if (client === null) {
+    if (values.disk !== undefined) selectDisk([], values.disk);
+    return 0;
+  }
+  terminal.endOnSignals();
+  return withClient(client, async (daemon) => {
+    const { disks } = await daemon.invoke('disks.list', {});
+    const only = values.disk === undefined ? null : selectDisk(disks, values.disk).id;
+    if (follow && disks.length === 0) {
+      terminal.say('no disk is attached yet; waiting for one (Ctrl-C ends)');
+    }
+    await followDisks({
+      client: daemon,
+      addon: loadAddon(),
+      terminal,
+      format: values.json === true ? jsonFormat() : humanFormat(),
+      only: only === null ? null : new Set([only]),
+      from,
+      follow,
+      count,
+    });
+    return 0;
+  });
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < 1) throw usageError('--count takes a number from 1.');
+  return value;
+}

@@ -1,0 +1,183 @@
+/**
+ * Reads the traces of the daemon's disks straight from shared memory and prints
+ * them in the order of arrival. Disks come and go meanwhile: the daemon's events
+ * tell.
+ */
+import type { NativeAddon, NativeTraceReader } from '../../addon/addon';
+import type { DaemonClient } from '../../client/daemon-client';
+import type { Disk } from '../../contract/disk';
+import { toErrorValue } from '../../contract/errors';
+import { RECORD_BYTES, decodeRecord, type TraceRecord } from '../../contract/trace';
+import type { DiskId } from '../../contract/units';
+import { pause, type Terminal } from '../terminal';
+import type { TraceFormat } from './format';
+
+const BATCH_RECORDS = 8192;
+/** How often the rings are looked at while nothing happens. */
+const POLL_MS = 20;
+
+export interface FollowOptions {
+  readonly client: DaemonClient;
+  readonly addon: NativeAddon;
+  readonly terminal: Terminal;
+  readonly format: TraceFormat;
+  /** These disks alone; it ends when all of them have ended. Null: all there are and will be. */
+  readonly only: ReadonlySet<DiskId> | null;
+  readonly from: 'oldest' | 'newest';
+  /** False: print what is kept now, and end. */
+  readonly follow: boolean;
+  /** Ends after so many requests. */
+  readonly count: number;
+}
+
+interface Followed {
+  disk: Disk;
+  readonly reader: NativeTraceReader;
+  /** Why it ends, once it does: what is left in the rings is still printed. */
+  ended: string | null;
+}
+
+interface Line {
+  readonly disk: Disk;
+  readonly record: TraceRecord;
+  readonly realtime: bigint;
+}
+
+/** Returns when there is nothing more to follow, `count` is reached, or the terminal ends it. */
+export async function followDisks(options: FollowOptions): Promise<void> {
+  const { client, terminal, format, follow } = options;
+  const follower = new Follower(options);
+  await terminal.print(...format.header());
+  const daemon = new AbortController();
+  const stopListening = client.on('disks', ({ disks }) => follower.update(disks));
+  void client.closed.then(() => daemon.abort());
+  try {
+    const { disks } = await client.invoke('watch', {});
+    follower.update(disks);
+    for (;;) {
+      const printed = await follower.printRound();
+      if (terminal.end.aborted || follower.full || follower.allEnded) return;
+      if (printed > 0) continue;
+      if (!follow) return;
+      if (daemon.signal.aborted) {
+        await follower.daemonLost();
+        return;
+      }
+      await pause(POLL_MS, terminal.end);
+    }
+  } finally {
+    stopListening();
+    follower.close();
+  }
+}
+
+class Follower {
+  private readonly options: FollowOptions;
+  private readonly followed = new Map<DiskId, Followed>();
+  /** Disks that were there and have ended: not taken up again. */
+  private readonly done = new Set<DiskId>();
+  private readonly buffer = new ArrayBuffer(BATCH_RECORDS * RECORD_BYTES);
+  private readonly view = new DataView(this.buffer);
+  private notices: string[] = [];
+  private first = true;
+  private printed = 0;
+
+  constructor(options: FollowOptions) {
+    this.options = options;
+  }
+
+  get full(): boolean {
+    return this.printed >= this.options.count;
+  }
+
+  /** True when the disks that were asked for by name have all ended. */
+  get allEnded(): boolean {
+    const { only } = this.options;
+    return only !== null && [...only].every((id) => this.done.has(id));
+  }
+
+  update(disks: readonly Disk[]): void {
+    const byId = new Map(disks.map((disk) => [disk.id, disk]));
+    for (const followed of this.followed.values()) {
+      const disk = byId.get(followed.disk.id);
+      if (disk === undefined) followed.ended ??= 'detached';
+      else if (disk.state === 'failed') followed.ended ??= disk.failure?.message ?? 'failed';
+    }
+    for (const disk of disks) this.take(disk);
+    for (const id of this.options.only ?? []) {
+      if (!byId.has(id) && !this.followed.has(id)) this.done.add(id);
+    }
+    this.first = false;
+  }
+
+  private take(disk: Disk): void {
+    const { only, addon, from, format } = this.options;
+    if (this.followed.has(disk.id) || this.done.has(disk.id) || only?.has(disk.id) === false)
+      return;
+    // What a failed disk did before is shown only when it is asked for by name.
+    if (disk.state === 'attaching' || (disk.state === 'failed' && only === null)) return;
+    let reader: NativeTraceReader;
+    try {
+      // Of a disk that comes later, everything is new.
+      reader = addon.openTrace(disk.tracePath, this.first ? from : 'oldest');
+    } catch (thrown) {
+      this.done.add(disk.id);
+      const { errno, message } = toErrorValue(thrown);
+      // Gone again before we came: there is nothing to tell.
+      if (errno !== 'ENOENT') this.options.terminal.say(`${disk.id}: no trace (${message})`);
+      return;
+    }
+    const ended = disk.state === 'failed' ? (disk.failure?.message ?? 'failed') : null;
+    this.followed.set(disk.id, { disk, reader, ended });
+    this.notices.push(format.attached(disk));
+  }
+
+  /** Prints what has come since the last round; returns how many requests that were. */
+  async printRound(): Promise<number> {
+    const { terminal, format, count } = this.options;
+    await terminal.print(...this.notices.splice(0));
+    const lines: Line[] = [];
+    const notices: string[] = [];
+    for (const followed of [...this.followed.values()]) {
+      const ended = followed.ended;
+      const taken = this.readBatch(followed, lines, notices);
+      if (taken > 0 || ended === null) continue;
+      followed.reader.close();
+      this.followed.delete(followed.disk.id);
+      this.done.add(followed.disk.id);
+      this.notices.push(format.ended(followed.disk, ended));
+    }
+    lines.sort((a, b) => (a.realtime < b.realtime ? -1 : a.realtime > b.realtime ? 1 : 0));
+    const wanted = lines.slice(0, count - this.printed);
+    this.printed += wanted.length;
+    await terminal.print(
+      ...notices,
+      ...wanted.map(({ disk, record, realtime }) => format.request(disk, record, realtime)),
+    );
+    if (!this.full) await terminal.print(...this.notices.splice(0));
+    return wanted.length;
+  }
+
+  private readBatch(followed: Followed, lines: Line[], notices: string[]): number {
+    const { disk, reader } = followed;
+    const { count, lost } = reader.read(this.buffer);
+    if (lost > 0n) notices.push(this.options.format.lost(disk, lost));
+    const offset = reader.epochRealtimeNs - reader.epochMonotonicNs;
+    for (let index = 0; index < count; index++) {
+      const record = decodeRecord(this.view, index * RECORD_BYTES);
+      lines.push({ disk, record, realtime: record.arrival + offset });
+    }
+    return count;
+  }
+
+  /** The daemon has gone: every disk ends, after what it wrote last has been printed. */
+  async daemonLost(): Promise<void> {
+    for (const followed of this.followed.values()) followed.ended ??= 'the daemon ended';
+    while ((await this.printRound()) > 0 && !this.full);
+  }
+
+  close(): void {
+    for (const { reader } of this.followed.values()) reader.close();
+    this.followed.clear();
+  }
+}

@@ -1,0 +1,15 @@
+/** How the trace is printed: as aligned columns, or as JSON. */
+import type { Disk } from '../../contract/disk';
+import type { TraceRecord } from '../../contract/trace';
+
+export interface TraceFormat {
+  /** Lines before all others. */
+  header(): readonly string[];
+  /** `realtime`: nanoseconds since 1970 when the request arrived. */
+  request(disk: Disk, record: TraceRecord, realtime: bigint): string;
+  /** `count` records of the disk were overwritten before they could be read. */
+  lost(disk: Disk, count: bigint): string;
+  attached(disk: Disk): string;
+  /** The disk was detached, or failed. */
+  ended(disk: Disk, reason: string): string;
+}

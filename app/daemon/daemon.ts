@@ -1,0 +1,175 @@
+/**
+ * The daemon: owns the engine and the disks, and answers on a Unix socket. It is
+ * started by the window or the command line and outlives both.
+ *
+ * Ends: after a few seconds without disks and clients; when told to (`stop`); on
+ * SIGTERM or SIGINT, once every disk is detached. A disk in use is not torn away
+ * from under its user: the daemon then says so in its log, keeps serving, and
+ * tries again at the next signal.
+ */
+import { existsSync } from 'node:fs';
+import { loadAddon } from '../addon/load';
+import { EXIT_DAEMON_RUNNING } from '../client/exit-codes';
+import { prepareRuntimeDirectory, type RuntimePaths } from '../client/runtime-directory';
+import { version } from '../client/version';
+import { toErrorValue } from '../contract/errors';
+import { noPrivileges } from '../privileged/none';
+import { rootPrivileges } from '../privileged/root';
+import { CpuMeter } from './cpu-meter';
+import { DiskTable } from './disks/disk-table';
+import { traceOptions } from './disks/trace-options';
+import { clearLeftovers } from './leftovers/clear-leftovers';
+import { logToStderr as log } from './log';
+import { methods } from './methods';
+import { DaemonServer } from './server/server';
+
+const STATISTICS_MS = 250;
+const REFRESH_MS = 1500;
+/** Looking at every process's files must not cost more than a thirtieth of a CPU. */
+const REFRESH_COST_FACTOR = 30;
+const IDLE_SECONDS = 5;
+
+async function main(): Promise<void> {
+  process.title = 'bioscope-daemon';
+  process.umask(0o077);
+  surviveTheUnforeseen();
+  const paths = prepareRuntimeDirectory();
+  const addon = loadAddon();
+  if (addon.lockFile(paths.lock) === null) process.exit(EXIT_DAEMON_RUNNING);
+  log(`daemon ${version} (process ${process.pid}) in ${paths.directory}`);
+
+  const privileges = process.getuid?.() === 0 ? rootPrivileges(addon) : noPrivileges();
+  const trace = traceOptions(process.env, log);
+  const disks = new DiskTable({ addon, privileges, paths, trace, log });
+  const leftovers = await clearLeftovers({ paths, privileges, log });
+  disks.adopt(leftovers.entries, leftovers.nextNumber);
+
+  const cpu = new CpuMeter();
+  const shutDown = () => {
+    log('ends');
+    disks.setClosing(true);
+    // After the answer to `stop` has been written; what is on its way gets a moment.
+    setImmediate(() => server.close());
+    setTimeout(() => process.exit(0), 100);
+  };
+  const server: DaemonServer = new DaemonServer(
+    methods({ disks, privileges, paths, cpu, shutDown, onWatch: () => refresher.soon() }),
+    log,
+  );
+  const refresher = new Refresher(disks, server);
+  const list = () => ({ disks: [...disks.list()] });
+  disks.onChange(() => server.announceDisks(list));
+  setInterval(() => {
+    if (!server.watched) return;
+    const data = { disks: disks.statistics(), cpu: cpu.sample() };
+    server.announceStatistics(() => data);
+  }, STATISTICS_MS);
+  endWhenIdle(disks, server, shutDown);
+  endOnSignals(disks, shutDown);
+  endWhenForgotten(paths, disks, shutDown);
+  await server.listen(paths.socket);
+}
+
+/** Looks at partitions and holders now and then while somebody watches. */
+class Refresher {
+  private timer: NodeJS.Timeout | null = null;
+  private busy = false;
+
+  constructor(
+    private readonly disks: DiskTable,
+    private readonly server: DaemonServer,
+  ) {}
+
+  /** Looks at once, and then again and again while somebody watches. */
+  soon(): void {
+    if (this.busy) return;
+    if (this.timer) clearTimeout(this.timer);
+    void this.look();
+  }
+
+  private async look(): Promise<void> {
+    this.busy = true;
+    const before = performance.now();
+    try {
+      await this.disks.refresh();
+    } catch (thrown) {
+      log(`cannot look at the disks' users: ${String(thrown)}`);
+    }
+    this.busy = false;
+    if (!this.server.watched) return;
+    const cost = performance.now() - before;
+    this.timer = setTimeout(
+      () => void this.look(),
+      Math.max(REFRESH_MS, cost * REFRESH_COST_FACTOR),
+    );
+  }
+}
+
+/** Failed disks do not keep the daemon alive: the state file does, and the next daemon lists them. */
+function endWhenIdle(disks: DiskTable, server: DaemonServer, shutDown: () => void): void {
+  const seconds = Number(process.env['BIOSCOPE_IDLE_SECONDS'] ?? IDLE_SECONDS);
+  const limit = (Number.isFinite(seconds) && seconds >= 0 ? seconds : IDLE_SECONDS) * 1000;
+  let timer: NodeJS.Timeout | null = null;
+  const look = () => {
+    const idle = disks.liveCount === 0 && server.connectionCount === 0;
+    if (idle) timer ??= setTimeout(shutDown, limit);
+    else if (timer) {
+      clearTimeout(timer);
+      timer = null;
+    }
+  };
+  server.onConnections = look;
+  disks.onChange(look);
+  look();
+}
+
+function endOnSignals(disks: DiskTable, shutDown: () => void): void {
+  let ending = false;
+  const end = async (signal: string) => {
+    if (ending) return;
+    ending = true;
+    log(`${signal}: detaching all disks`);
+    disks.setClosing(true);
+    const errors = await disks.detachAll({ allOrNone: false });
+    if (errors.length === 0 && disks.liveCount === 0) {
+      shutDown();
+      return;
+    }
+    for (const { message } of errors) log(message);
+    log(`${signal}: still serving ${disks.liveCount} in use; signal again once they are free`);
+    disks.setClosing(false);
+    ending = false;
+  };
+  process.on('SIGTERM', (signal) => void end(signal));
+  process.on('SIGINT', (signal) => void end(signal));
+  // The terminal it was started from went away; that is not its business.
+  process.on('SIGHUP', () => undefined);
+}
+
+/** Without its runtime directory nobody can reach the daemon any more: without disks it ends. */
+function endWhenForgotten(paths: RuntimePaths, disks: DiskTable, shutDown: () => void): void {
+  const look = setInterval(() => {
+    if (existsSync(paths.socket) || disks.liveCount > 0) return;
+    clearInterval(look);
+    shutDown();
+  }, 5000);
+}
+
+/**
+ * A mistake in the control plane must not become a disk error: the engine's
+ * threads go on serving, so the process does too, and the log has the reason.
+ */
+function surviveTheUnforeseen(): void {
+  const tell = (thrown: unknown) => {
+    log(
+      `unforeseen: ${thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)}`,
+    );
+  };
+  process.on('uncaughtException', tell);
+  process.on('unhandledRejection', tell);
+}
+
+main().catch((thrown: unknown) => {
+  process.stderr.write(`bioscope-daemon: ${toErrorValue(thrown).message}\n`);
+  process.exit(1);
+});

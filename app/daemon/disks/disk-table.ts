@@ -1,0 +1,416 @@
+/**
+ * The daemon's disks: attach, detach, what goes wrong in between, and telling
+ * everybody of every change. All state changes happen here, on the event loop;
+ * the steps themselves are in attach-disk.ts and detach-disk.ts.
+ */
+import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { NativeAddon } from '../../addon/addon';
+import type { Disk, DiskStatistics } from '../../contract/disk';
+import { BioscopeError, toErrorValue, type ErrorValue, type Holder } from '../../contract/errors';
+import { bytes, diskId, type DiskId } from '../../contract/units';
+import type { RuntimePaths } from '../../client/runtime-directory';
+import type { Privileges } from '../../privileged/privileges';
+import { scanHolders } from '../holders/scan-holders';
+import { quote } from '../images/image-errors';
+import { leftoverNote } from '../leftovers/leftover-note';
+import { refuseLoopedImage } from '../images/image-users';
+import { inspectImage, type Image } from '../images/inspect-image';
+import type { Log } from '../log';
+import { fileRoute } from '../routes/file-route';
+import { loopRoute } from '../routes/loop-route';
+import type { Route } from '../routes/route';
+import { attachDisk } from './attach-disk';
+import { busyError, detachDisk, lastingHolders } from './detach-disk';
+import type { DiskEntry } from './disk-entry';
+import { diskStatistics } from './disk-statistics';
+import { removeState, writeState } from './state-file';
+import type { TraceOptions } from './trace-options';
+
+export interface DiskTableOptions {
+  readonly addon: NativeAddon;
+  readonly privileges: Privileges;
+  readonly paths: RuntimePaths;
+  readonly trace: TraceOptions;
+  readonly log: Log;
+}
+
+export class DiskTable {
+  private readonly options: DiskTableOptions;
+  private readonly route: Route;
+  private readonly entries = new Map<DiskId, DiskEntry>();
+  private readonly listeners = new Set<() => void>();
+  private nextNumber = 1;
+  private closing = false;
+
+  constructor(options: DiskTableOptions) {
+    this.options = options;
+    const { privileges, log } = options;
+    this.route = privileges.available ? loopRoute(privileges, log) : fileRoute(log);
+  }
+
+  /** Called after every change of the list. Returns what ends it. */
+  onChange(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  list(): readonly Disk[] {
+    return [...this.entries.values()].map(({ disk }) => disk);
+  }
+
+  /** Disks that serve somebody or are about to: those the daemon must live for. */
+  get liveCount(): number {
+    return this.list().filter(({ state }) => state !== 'failed').length;
+  }
+
+  /** Takes over what an earlier daemon left: its failed disks and its numbering. */
+  adopt(entries: readonly DiskEntry[], nextNumber: number): void {
+    for (const entry of entries) this.entries.set(entry.disk.id, entry);
+    this.nextNumber = nextNumber;
+    this.save();
+  }
+
+  /** Makes the image a disk. Throws BioscopeError; nothing is left behind then. */
+  async attach(path: string, readOnly: boolean): Promise<Disk> {
+    this.refuseWhenClosing();
+    const image = await inspectImage(path, readOnly);
+    this.refuseWhenClosing(); // it may have begun to end meanwhile
+    this.refuseAttached(image);
+    const entry = this.reserve(image);
+    const { id, number, tracePath } = entry.disk;
+    try {
+      await refuseLoopedImage(image, this.options.privileges);
+      this.save();
+      const attached = await attachDisk(
+        {
+          image,
+          number,
+          tracePath,
+          mountDirectory: entry.mountDirectory,
+          label: entry.label,
+          options: this.options.trace,
+        },
+        this.options.addon,
+        this.route,
+        this.options.log,
+      );
+      const { native, route, notes } = attached;
+      entry.native = native;
+      entry.route = route;
+      this.forgetFailed(image.path);
+      this.change(entry, {
+        state: 'attached',
+        imageKind: native.imageKind,
+        size: bytes(native.size),
+        tail: bytes(native.tail),
+        device: route.device,
+        fuseFile: route.fuseFile,
+        partitions: [...route.partitions()],
+        notes: [...notes],
+      });
+      void native.ended().then((reason) => this.routeEnded(entry, reason));
+      this.options.log(
+        `attached ${id} ${quote(image.path)} as ${route.device ?? route.fuseFile ?? 'nothing'}`,
+      );
+      return entry.disk;
+    } catch (thrown) {
+      this.remove(entry);
+      this.options.log(`cannot attach ${quote(image.path)}: ${toErrorValue(thrown).message}`);
+      throw thrown;
+    }
+  }
+
+  /** Flushes and detaches. DISK_BUSY names the holders; nothing has changed then. */
+  async detach(id: DiskId): Promise<void> {
+    const entry = this.find(id);
+    if (entry.disk.state === 'failed') return this.dismiss(id);
+    if (entry.disk.state !== 'attached') {
+      throw new BioscopeError(
+        'DISK_BUSY',
+        `${entry.disk.name} (${id}) is ${entry.disk.state} at this moment. Wait for it.`,
+        { errno: 'EBUSY' },
+      );
+    }
+    this.change(entry, { state: 'detaching' });
+    try {
+      await detachDisk(entry, () => this.disksOn(entry));
+    } catch (thrown) {
+      // Closed already: the image could not be flushed at the very end. It is gone all the same.
+      if (entry.native === null) this.remove(entry);
+      else this.change(entry, { state: 'attached', holders: [...toErrorValue(thrown).holders] });
+      throw thrown;
+    }
+    this.remove(entry);
+    this.options.log(`detached ${id}`);
+  }
+
+  /** Forgets a failed disk, once nobody holds what is left of it. */
+  async dismiss(id: DiskId): Promise<void> {
+    const entry = this.find(id);
+    if (entry.disk.state !== 'failed') {
+      throw new BioscopeError(
+        'DISK_BUSY',
+        `${entry.disk.name} (${id}) has not failed: it is ${entry.disk.state}. Detach it instead.`,
+      );
+    }
+    await this.clearLeftover(entry);
+    rmSync(entry.disk.tracePath, { force: true });
+    this.remove(entry);
+  }
+
+  /**
+   * Detaches every disk that nobody uses, the last attached first, since it may
+   * lie on an earlier one. Returns the errors of those that stayed. With
+   * `allOrNone` nothing is detached when one is in use.
+   */
+  async detachAll(options: { readonly allOrNone: boolean }): Promise<readonly ErrorValue[]> {
+    const attached = [...this.entries.values()]
+      .filter(({ disk }) => disk.state === 'attached')
+      .reverse();
+    const errors: ErrorValue[] = [];
+    if (options.allOrNone) {
+      for (const entry of attached) {
+        // A disk under another of ours is free by the time its turn comes.
+        const holders = entry.route ? await lastingHolders(entry.route, () => []) : [];
+        if (holders.length > 0) errors.push(busyError(entry, holders).value);
+      }
+      if (errors.length > 0) return errors;
+    }
+    for (const { disk } of attached) {
+      try {
+        await this.detach(disk.id);
+      } catch (thrown) {
+        errors.push(toErrorValue(thrown));
+      }
+    }
+    return errors;
+  }
+
+  /** No disk can be attached from now on (or, with false, again). */
+  setClosing(closing: boolean): void {
+    this.closing = closing;
+  }
+
+  /** Looks at partitions, holders and leftovers again, and tells of changes. */
+  async refresh(): Promise<void> {
+    for (const entry of [...this.entries.values()]) {
+      if (entry.disk.state === 'failed') await this.refreshFailed(entry);
+      if (entry.disk.state !== 'attached' || entry.route === null) continue;
+      const partitions = [...entry.route.partitions()];
+      const holders = [...(await entry.route.holders()), ...this.disksOn(entry)];
+      const { disk } = entry;
+      if (disk.state !== 'attached') continue; // changed while we looked
+      const same =
+        JSON.stringify([partitions, holders]) === JSON.stringify([disk.partitions, disk.holders]);
+      if (!same) this.change(entry, { partitions, holders });
+    }
+  }
+
+  /** Counters of every disk that is served at this moment. */
+  statistics(): DiskStatistics[] {
+    return [...this.entries.values()]
+      .filter(({ disk }) => disk.state === 'attached' || disk.state === 'detaching')
+      .flatMap(({ disk, native }) =>
+        native === null ? [] : [diskStatistics(disk.id, native.counters(), this.options.trace)],
+      );
+  }
+
+  /** The entry, for reading its data. Throws DISK_UNKNOWN. */
+  find(id: DiskId): DiskEntry {
+    const entry = this.entries.get(id);
+    if (entry) return entry;
+    throw new BioscopeError('DISK_UNKNOWN', `There is no disk ${id}. It may have been detached.`);
+  }
+
+  private refuseWhenClosing(): void {
+    if (!this.closing) return;
+    throw new BioscopeError('DAEMON_STOPPING', 'The daemon is stopping. Try again in a moment.');
+  }
+
+  private refuseAttached(image: Image): void {
+    for (const { disk, identity } of this.entries.values()) {
+      if (identity !== image.identity) continue;
+      const where = disk.device ?? disk.fuseFile;
+      throw new BioscopeError(
+        'IMAGE_IN_USE',
+        `${quote(image.path)} is attached already: it is disk ${disk.id}${where === null ? '' : ` at ${where}`}.`,
+        { errno: 'EBUSY' },
+      );
+    }
+  }
+
+  /** Enters the image into the list, so that nobody else attaches it meanwhile. */
+  private reserve(image: Image): DiskEntry {
+    const number = this.nextNumber++;
+    const id = diskId(`d${number}`);
+    const { paths } = this.options;
+    const entry: DiskEntry = {
+      identity: image.identity,
+      label: `bioscope:${id}:${randomBytes(6).toString('hex')}`,
+      mountDirectory: join(paths.mounts, id),
+      native: null,
+      route: null,
+      disk: {
+        id,
+        number,
+        name: image.name,
+        imagePath: image.path,
+        imageKind: image.kind,
+        size: bytes(0),
+        tail: bytes(0),
+        readOnly: image.readOnly,
+        route: 'fuse-loop',
+        state: 'attaching',
+        failure: null,
+        device: null,
+        partitions: [],
+        holders: [],
+        fuseFile: null,
+        tracePath: join(paths.traces, `${id}.trace`),
+        attachedAt: Date.now(),
+        notes: [],
+      },
+    };
+    this.entries.set(id, entry);
+    this.announce();
+    return entry;
+  }
+
+  /** The route's threads ended although nobody detached the disk. */
+  private async routeEnded(entry: DiskEntry, reason: string | null): Promise<void> {
+    if (entry.disk.state !== 'attached') return;
+    const { native, route } = entry;
+    if (native === null || route === null) return;
+    const { id, name } = entry.disk;
+    const message =
+      reason === null
+        ? `${name} (${id}) was taken away by another program (${route.device === null ? 'its FUSE file was unmounted' : `${route.device} was detached, e.g. with losetup -d`}). What was written before is on the image. Attach it again to go on.`
+        : `${name} (${id}) ended: ${reason}. Attach it again to go on.`;
+    this.options.log(message);
+    entry.native = null;
+    entry.route = null;
+    entry.identity = null;
+    this.change(entry, {
+      state: 'failed',
+      failure: new BioscopeError('DISK_FAILED', message).value,
+      partitions: [],
+      fuseFile: null,
+    });
+    await route.abandon();
+    // The image is given back, so that it can be attached again; its trace can still be read.
+    await native.close().catch((thrown: unknown) => {
+      this.options.log(`closing ${id}: ${String(thrown)}`);
+    });
+    await this.refreshFailed(entry);
+  }
+
+  /** A failed disk's loop device goes by itself as soon as nobody uses it: notice that. */
+  private async refreshFailed(entry: DiskEntry): Promise<void> {
+    const { device } = entry.disk;
+    if (device === null) return;
+    if (!(await this.leftoverExists(entry, device))) {
+      this.change(entry, { device: null, partitions: [], holders: [], notes: [] });
+      return;
+    }
+    const holders = [...(await scanHolders(device, { ignoredPid: process.pid }))];
+    const notes = [leftoverNote(device, holders)];
+    const { disk } = entry;
+    if (JSON.stringify([holders, notes]) !== JSON.stringify([disk.holders, disk.notes])) {
+      this.change(entry, { holders, notes });
+    }
+  }
+
+  private async leftoverExists(entry: DiskEntry, device: string): Promise<boolean> {
+    const { privileges } = this.options;
+    if (!privileges.available) return false;
+    try {
+      return (await privileges.loopStatus(device))?.label === entry.label;
+    } catch {
+      return false;
+    }
+  }
+
+  private async clearLeftover(entry: DiskEntry): Promise<void> {
+    await this.refreshFailed(entry);
+    const { device, holders } = entry.disk;
+    if (device === null) return;
+    if (holders.length > 0) throw busyError(entry, holders);
+    try {
+      await this.options.privileges.detachLoop({ device, force: true });
+    } catch (thrown) {
+      await this.refreshFailed(entry);
+      if (entry.disk.device !== null) throw busyError(entry, entry.disk.holders);
+      this.options.log(`clearing ${device}: ${String(thrown)}`);
+    }
+  }
+
+  /** Our own disks whose image is this disk's device. */
+  private disksOn(entry: DiskEntry): readonly Holder[] {
+    const { device, partitions } = entry.disk;
+    if (device === null) return [];
+    const devices = [device, ...partitions];
+    return this.list()
+      .filter((disk) => disk.state !== 'failed' && devices.includes(disk.imagePath))
+      .map((disk) => ({
+        kind: 'device',
+        device: disk.imagePath,
+        name: disk.device ?? `disk ${disk.id}`,
+        pid: null,
+      }));
+  }
+
+  /** A fresh attach of the same image makes the failed one old news. */
+  private forgetFailed(imagePath: string): void {
+    for (const entry of [...this.entries.values()]) {
+      const { disk } = entry;
+      if (disk.state !== 'failed' || disk.imagePath !== imagePath || disk.device !== null) continue;
+      rmSync(disk.tracePath, { force: true });
+      this.entries.delete(disk.id);
+    }
+  }
+
+  private change(entry: DiskEntry, changes: Partial<Disk>): void {
+    entry.disk = { ...entry.disk, ...changes };
+    this.saveOrLog();
+    this.announce();
+  }
+
+  private remove(entry: DiskEntry): void {
+    this.entries.delete(entry.disk.id);
+    this.saveOrLog();
+    this.announce();
+  }
+
+  private announce(): void {
+    for (const listener of this.listeners) listener();
+  }
+
+  /** Not being able to note a change must not undo what has happened. */
+  private saveOrLog(): void {
+    try {
+      this.save();
+    } catch (thrown) {
+      this.options.log(toErrorValue(thrown).message);
+    }
+  }
+
+  private save(): void {
+    const { state } = this.options.paths;
+    if (this.entries.size === 0 && this.nextNumber === 1) {
+      removeState(state);
+      return;
+    }
+    writeState(state, {
+      version: 1,
+      pid: process.pid,
+      nextNumber: this.nextNumber,
+      disks: [...this.entries.values()].map(({ disk, label, mountDirectory }) => ({
+        disk,
+        label,
+        mountDirectory,
+      })),
+    });
+  }
+}

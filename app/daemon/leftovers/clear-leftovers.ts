@@ -1,0 +1,156 @@
+/**
+ * Clears what a daemon that died left behind: loop devices, mounts, mount
+ * directories, trace files. Its disks are then listed as failed, so that the
+ * user learns of it and can attach them again. Only what the state file names
+ * is touched, and a loop device only if it bears the disk's own label.
+ *
+ * Runs at the start, with the daemon's lock held: the one that wrote the state
+ * is dead for certain.
+ */
+import { readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RuntimePaths } from '../../client/runtime-directory';
+import type { Disk } from '../../contract/disk';
+import { BioscopeError, type Holder } from '../../contract/errors';
+import type { Privileges } from '../../privileged/privileges';
+import type { DiskEntry } from '../disks/disk-entry';
+import { readState, type State } from '../disks/state-file';
+import { describeHolders, scanHolders } from '../holders/scan-holders';
+import type { Log } from '../log';
+import { unmountUserFuse } from '../routes/fusermount';
+import { configuredLoops } from '../system/block-devices';
+import { leftoverNote } from './leftover-note';
+
+export interface Leftovers {
+  /** The disks that were lost, all `failed`. */
+  readonly entries: readonly DiskEntry[];
+  readonly nextNumber: number;
+}
+
+export interface LeftoverOptions {
+  readonly paths: RuntimePaths;
+  readonly privileges: Privileges;
+  readonly log: Log;
+}
+
+/** Never rejects: what cannot be cleared is logged, and told in the disk's failure. */
+export async function clearLeftovers(options: LeftoverOptions): Promise<Leftovers> {
+  const { paths, privileges, log } = options;
+  const state = readState(paths.state, log);
+  await clearMounts(paths.mounts, privileges, log);
+  const labelled = await labelledLoops(privileges, log);
+
+  const entries: DiskEntry[] = [];
+  for (const { disk, label, mountDirectory } of state?.disks ?? []) {
+    const device = labelled.get(label) ?? null;
+    const holders = device === null ? [] : await clearLoop(device, privileges, log);
+    entries.push({
+      disk: failedDisk(disk, state, holders === null ? null : device, holders ?? []),
+      identity: null,
+      label,
+      mountDirectory,
+      native: null,
+      route: null,
+    });
+  }
+  clearTraces(paths.traces, new Set(entries.map(({ disk }) => disk.tracePath)), log);
+  return { entries, nextNumber: state?.nextNumber ?? 1 };
+}
+
+/** Unmounts and removes every mount directory; each belonged to a daemon that is dead. */
+async function clearMounts(directory: string, privileges: Privileges, log: Log): Promise<void> {
+  for (const name of readdirSync(directory)) {
+    const path = join(directory, name);
+    try {
+      if (privileges.available) await privileges.unmountLazily(path);
+      else await unmountUserFuse(path, { lazily: true });
+      log(`unmounted the leftover ${path}`);
+    } catch {
+      // Not mounted: the usual case. Removing it tells if that was wrong.
+    }
+    try {
+      rmdirSync(path);
+    } catch (thrown) {
+      log(`cannot remove the leftover ${path}: ${String(thrown)}`);
+    }
+  }
+}
+
+/** Label → device of every loop device that bears one of ours. */
+async function labelledLoops(
+  privileges: Privileges,
+  log: Log,
+): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
+  if (!privileges.available) return found;
+  for (const { device } of configuredLoops()) {
+    try {
+      const status = await privileges.loopStatus(device);
+      if (status?.label.startsWith('bioscope:') === true) found.set(status.label, device);
+    } catch (thrown) {
+      log(`cannot look at ${device}: ${String(thrown)}`);
+    }
+  }
+  return found;
+}
+
+/**
+ * Clears a loop device whose daemon is dead. Null when it is gone; else those
+ * who still hold it: it is marked to go with its last user.
+ */
+async function clearLoop(
+  device: string,
+  privileges: Privileges,
+  log: Log,
+): Promise<readonly Holder[] | null> {
+  const holders = await scanHolders(device, { ignoredPid: process.pid });
+  const cleared = privileges.detachLoop({ device, force: true }).then(
+    () => {
+      log(`cleared the leftover ${device}`);
+      return null;
+    },
+    (thrown: unknown) => {
+      log(`the leftover ${device} stays for now: ${describeHolders(holders) || String(thrown)}`);
+      return holders;
+    },
+  );
+  // It waits for users to let go, which those with a mount will not do soon: start without it.
+  return holders.length > 0 ? holders : cleared;
+}
+
+function failedDisk(
+  disk: Disk,
+  state: State | null,
+  device: string | null,
+  holders: readonly Holder[],
+): Disk {
+  const daemon = `The daemon (process ${state?.pid ?? 'unknown'}) ended`;
+  const message =
+    disk.state === 'attaching'
+      ? `${daemon} while it was attaching ${disk.name} (${disk.id}). Attach the image again.`
+      : `${daemon} without detaching ${disk.name} (${disk.id}). Attach the image again to go on; check its file system first.`;
+  return {
+    ...disk,
+    state: 'failed',
+    // Failed before its daemon ended: the first reason is the one that tells.
+    failure: disk.failure ?? new BioscopeError('DISK_FAILED', message).value,
+    device,
+    holders: [...holders],
+    partitions: [],
+    fuseFile: null,
+    notes: device === null ? [] : [leftoverNote(device, holders)],
+  };
+}
+
+/** Removes trace files that belong to no disk; those of failed disks can still be read. */
+function clearTraces(directory: string, kept: ReadonlySet<string>, log: Log): void {
+  for (const name of readdirSync(directory)) {
+    const path = join(directory, name);
+    if (kept.has(path)) continue;
+    try {
+      rmSync(path, { force: true });
+    } catch (thrown) {
+      log(`cannot remove the leftover ${path}: ${String(thrown)}`);
+    }
+  }
+}

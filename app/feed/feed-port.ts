@@ -1,0 +1,90 @@
+/**
+ * One reader: a port to a window's worker, the credits it gave, and a cursor
+ * for each disk. Knows nothing of Electron, so that it can be tested alone.
+ */
+import { INITIAL_CREDITS, isFeedRequest, type FeedMessage } from '../contract/feed';
+import { TraceSource, type FollowedDisk, type OpenTrace } from './trace-source';
+
+/** What is needed of Electron's MessagePortMain. */
+export interface Port {
+  postMessage(message: FeedMessage): void;
+}
+
+export class FeedPort {
+  private readonly port: Port;
+  private readonly open: OpenTrace;
+  private sources: TraceSource[] = [];
+  private credits = INITIAL_CREDITS;
+  /** Where the next round begins, so that a busy disk does not starve the others. */
+  private turn = 0;
+
+  constructor(port: Port, open: OpenTrace) {
+    this.port = port;
+    this.open = open;
+  }
+
+  /** Reads these disks from now on; one that left gives its last records first. */
+  follow(disks: readonly FollowedDisk[], buffer: ArrayBuffer): void {
+    const isKept = (source: TraceSource) =>
+      disks.some(({ id, tracePath }) => {
+        const { disk } = source;
+        return id === disk.id && tracePath === disk.tracePath;
+      });
+    for (const source of this.sources.filter((one) => !isKept(one))) {
+      const wasOpen = source.isOpen;
+      // Without credits the worker does without: it is about to drop the disk anyway.
+      for (let batch = source.next(buffer); batch && this.credits > 0;) {
+        this.send(batch);
+        batch = source.next(buffer);
+      }
+      const closed = source.close();
+      if (wasOpen) this.port.postMessage(closed);
+    }
+    const kept = this.sources.filter(isKept);
+    const added = disks.filter(({ id }) => !kept.some(({ disk }) => disk.id === id));
+    this.sources = [...kept, ...added.map((disk) => new TraceSource(disk, this.open))];
+  }
+
+  /** A message from the worker. What is no request of the contract is refused aloud. */
+  receive(message: unknown): void {
+    if (!isFeedRequest(message)) throw new Error('the feed got a message outside the contract');
+    this.credits += message.batches;
+  }
+
+  /**
+   * Sends what there is, as far as the credits reach, a batch from each disk in
+   * turn. Returns the number of records sent. Throws when the port does: the
+   * records of that batch are then lost to this port, which must be given up.
+   */
+  poll(buffer: ArrayBuffer): number {
+    for (const source of this.sources) {
+      if (source.isOpen) continue;
+      const opened = source.begin();
+      if (opened) this.port.postMessage(opened);
+    }
+    let sent = 0;
+    let silent = 0;
+    while (this.credits > 0 && silent < this.sources.length) {
+      const source = this.sources[this.turn++ % this.sources.length];
+      const batch = source?.next(buffer) ?? null;
+      if (batch?.type !== 'batch') {
+        silent++;
+        continue;
+      }
+      silent = 0;
+      sent += batch.count;
+      this.send(batch);
+    }
+    return sent;
+  }
+
+  close(): void {
+    for (const source of this.sources) source.close();
+    this.sources = [];
+  }
+
+  private send(batch: FeedMessage): void {
+    this.credits--;
+    this.port.postMessage(batch);
+  }
+}

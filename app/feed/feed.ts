@@ -1,0 +1,54 @@
+/**
+ * The feed: an Electron utility process that reads the trace files of the disks
+ * that main names, and posts their records to a worker of each window.
+ *
+ * It has no state worth keeping. On anything unexpected, a port that throws
+ * above all (messages after that may vanish without a word), it ends; main
+ * starts another, and every window begins anew with the oldest record kept.
+ */
+import { isFeedCommand } from '../contract/feed';
+import { loadAddon } from '../addon/load';
+import { FeedPort } from './feed-port';
+import { Pace } from './pace';
+import { batchBuffer, type FollowedDisk } from './trace-source';
+
+const addon = loadAddon();
+
+const ports = new Set<FeedPort>();
+const buffer = batchBuffer();
+const pace = new Pace();
+let disks: readonly FollowedDisk[] = [];
+let timer: NodeJS.Timeout | null = null;
+
+function pollAll(): void {
+  timer = null;
+  let records = 0;
+  for (const port of ports) records += port.poll(buffer);
+  if (ports.size > 0) timer = setTimeout(pollAll, pace.next(records));
+}
+
+/** Polls at once, and from then on at the busy pace. */
+function pollNow(): void {
+  if (timer) clearTimeout(timer);
+  pollAll();
+}
+
+process.parentPort.on('message', ({ data, ports: [channel] }) => {
+  const command: unknown = data;
+  if (!isFeedCommand(command)) throw new Error('the feed got a command outside the contract');
+  if (command.type === 'disks') {
+    ({ disks } = command);
+    for (const port of ports) port.follow(disks, buffer);
+  } else if (channel) {
+    const port = new FeedPort(channel, (path) => addon.openTrace(path, 'oldest'));
+    port.follow(disks, buffer);
+    ports.add(port);
+    channel.on('message', (event) => port.receive(event.data));
+    channel.on('close', () => {
+      ports.delete(port);
+      port.close();
+    });
+    channel.start();
+  }
+  pollNow();
+});

@@ -1,0 +1,194 @@
+/**
+ * The main process's view of the daemon: starts it, connects to it, keeps its
+ * list of disks, and when it is lost says why and shows its disks as failed.
+ */
+import { EventEmitter } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DaemonClient } from '../client/daemon-client';
+import { runtimeDirectoryPath, runtimePaths } from '../client/runtime-directory';
+import { startDaemon } from '../client/start-daemon';
+import type {
+  DaemonEventData,
+  DaemonInfo,
+  DaemonMethod,
+  DaemonParams,
+  DaemonResult,
+} from '../contract/daemon-api';
+import type { Disk } from '../contract/disk';
+import { BioscopeError, toErrorValue, type ErrorValue } from '../contract/errors';
+import type { DiskId } from '../contract/units';
+import type { DaemonState, WindowState } from '../contract/window-api';
+
+/** How long a dead daemon's exit status may take to reach us after its socket closed. */
+const EXIT_WAIT_MS = 2000;
+const LOG_LINES_SHOWN = 6;
+
+interface Events {
+  state: [WindowState];
+  statistics: [DaemonEventData<'statistics'>];
+}
+
+export interface SupervisorOptions {
+  readonly daemonScript: string;
+  /** The Node to run the daemon on; undefined for the app's own binary. */
+  readonly program: string | undefined;
+}
+
+export class DaemonSupervisor {
+  private readonly options: SupervisorOptions;
+  private readonly events = new EventEmitter<Events>();
+  private daemon: DaemonState = { phase: 'starting' };
+  private disks: readonly Disk[] = [];
+  private client: DaemonClient | null = null;
+  private starting: Promise<DaemonInfo> | null = null;
+  /** How the daemons that we started ended, by process id. */
+  private readonly ends = new Map<number, string>();
+
+  constructor(options: SupervisorOptions) {
+    this.options = options;
+  }
+
+  get state(): WindowState {
+    return { daemon: this.daemon, disks: this.disks };
+  }
+
+  /** Disks that a living daemon serves. */
+  get servedDisks(): readonly Disk[] {
+    return this.daemon.phase === 'running'
+      ? this.disks.filter(({ state }) => state !== 'failed')
+      : [];
+  }
+
+  on<Event extends keyof Events>(event: Event, listener: (...data: Events[Event]) => void): void {
+    // The emitter's own type does not follow a generic event name.
+    this.events.on(event, listener as never);
+  }
+
+  /**
+   * Connects, starting a daemon where none runs. Calls made meanwhile share the
+   * attempt. Rejects with BioscopeError, and the state says the same.
+   */
+  start(): Promise<DaemonInfo> {
+    if (this.daemon.phase === 'running') return Promise.resolve(this.daemon.info);
+    this.starting ??= this.connect().finally(() => (this.starting = null));
+    return this.starting;
+  }
+
+  /** Calls the daemon, starting it first if there is none. */
+  async invoke<Method extends DaemonMethod>(
+    method: Method,
+    params: DaemonParams<Method>,
+  ): Promise<DaemonResult<Method>> {
+    if (this.starting) await this.starting;
+    if (!this.client) throw BioscopeError.from(this.lostError());
+    return this.client.invoke(method, params);
+  }
+
+  /** Forgets a failed disk: the daemon's, or one that only we still show because its daemon died. */
+  async dismiss(disk: DiskId): Promise<DaemonResult<'disks.dismiss'>> {
+    if (this.client) {
+      try {
+        return await this.client.invoke('disks.dismiss', { disk });
+      } catch (thrown) {
+        if (toErrorValue(thrown).code !== 'DISK_UNKNOWN') throw thrown;
+      }
+    }
+    this.change(
+      this.daemon,
+      this.disks.filter(({ id }) => id !== disk),
+    );
+    return {};
+  }
+
+  private lostError(): ErrorValue {
+    if (this.daemon.phase === 'lost') return this.daemon.error;
+    return new BioscopeError('DAEMON_UNREACHABLE', 'The daemon does not run.').value;
+  }
+
+  private async connect(): Promise<DaemonInfo> {
+    this.change({ phase: 'starting' });
+    let client: DaemonClient | null = null;
+    try {
+      client = await startDaemon({
+        daemonScript: this.options.daemonScript,
+        program: this.options.program,
+        onExit: (how, pid) => this.ends.set(pid, how),
+      });
+      client.on('disks', ({ disks }) => this.change(this.daemon, disks));
+      client.on('statistics', (statistics) => this.events.emit('statistics', statistics));
+      const info = await client.invoke('hello', {});
+      const { disks } = await client.invoke('watch', {});
+      this.client = client;
+      this.change({ phase: 'running', info }, disks);
+      const connected = client;
+      void client.closed.then(() => this.lost(connected, info));
+      return info;
+    } catch (thrown) {
+      client?.close();
+      this.change({ phase: 'lost', error: toErrorValue(thrown) });
+      throw thrown;
+    }
+  }
+
+  private async lost(client: DaemonClient, info: DaemonInfo): Promise<void> {
+    if (this.client !== client) return;
+    this.client = null;
+    const error = await this.explainLoss(info);
+    const failed = this.disks.map((disk): Disk => {
+      if (disk.state === 'failed') return disk;
+      const message =
+        `${error.message.split('\n')[0] ?? ''} Requests to ${disk.device ?? disk.name} fail ` +
+        'until the daemon is started again, which clears it away. The image is safe up to its last flush.';
+      const { value } = new BioscopeError('DISK_FAILED', message);
+      return { ...disk, state: 'failed', failure: value };
+    });
+    this.change({ phase: 'lost', error }, failed);
+  }
+
+  /** Why the connection ended: its exit status if it was our child, and the end of its log. */
+  private async explainLoss(info: DaemonInfo): Promise<ErrorValue> {
+    const begun = Date.now();
+    while (!this.ends.has(info.pid) && isAlive(info.pid) && Date.now() - begun < EXIT_WAIT_MS) {
+      await sleep(20);
+    }
+    // The child's end is reported a moment after the process is gone.
+    if (!this.ends.has(info.pid)) await sleep(50);
+    const who = `The daemon (process ${info.pid})`;
+    const end = this.ends.get(info.pid);
+    if (end === 'status 0') {
+      return new BioscopeError('DAEMON_UNREACHABLE', `${who} was stopped.`).value;
+    }
+    let what = `${who} ended unexpectedly.`;
+    if (end !== undefined) what = `${who} ended unexpectedly: ${end}.`;
+    else if (isAlive(info.pid)) what = `${who} closed the connection, but still runs.`;
+    const log = lastLines(runtimePaths(runtimeDirectoryPath()).log);
+    return new BioscopeError('DAEMON_UNREACHABLE', log ? `${what}\nIts log ends:\n${log}` : what)
+      .value;
+  }
+
+  private change(daemon: DaemonState, disks: readonly Disk[] = this.disks): void {
+    this.daemon = daemon;
+    this.disks = disks;
+    this.events.emit('state', this.state);
+  }
+}
+
+/** A dead process whose parent has not asked how it ended (a zombie) does not count. */
+function isAlive(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const state = stat.charAt(stat.lastIndexOf(')') + 2);
+    return state !== 'Z' && state !== 'X';
+  } catch {
+    return false;
+  }
+}
+
+function lastLines(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trimEnd().split('\n').slice(-LOG_LINES_SHOWN).join('\n');
+  } catch {
+    return '';
+  }
+}

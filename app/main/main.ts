@@ -1,0 +1,206 @@
+/**
+ * The application: one window for each user and runtime directory. It starts
+ * and watches the daemon, and owns nothing on the data path: when it is killed,
+ * every disk goes on.
+ */
+import { app, clipboard, dialog, type BrowserWindow, type IpcMainInvokeEvent } from 'electron';
+import { toErrorValue } from '../contract/errors';
+import type { WindowEvent, WindowEvents } from '../contract/window-api';
+import { origin } from './application-files';
+import { registerScheme, serveApplication } from './application-protocol';
+import { parseWishes, receivedWishes, type Wishes } from './command-line';
+import { DaemonSupervisor } from './daemon-supervisor';
+import { FeedHost } from './feed-host';
+import { bundles, userDataDirectory } from './locations';
+import { installMenu } from './menu';
+import { mayQuit } from './quit';
+import { lockDown } from './security';
+import { openWindow } from './window';
+import { announce, serveWindow, type WindowHandlers } from './window-ipc';
+
+const supervisor = new DaemonSupervisor({
+  daemonScript: bundles.daemon,
+  program: app.isPackaged ? undefined : process.env['BIOSCOPE_NODE'],
+});
+const feed = new FeedHost(bundles.feed);
+let window: BrowserWindow | null = null;
+/** Problems that came up before the page could be told. */
+let untold: WindowEvents['problem'][] = [];
+let isPageListening = false;
+let isQuitting = false;
+let isAsking = false;
+
+function tell<Event extends WindowEvent>(event: Event, data: WindowEvents[Event]): void {
+  if (window && !window.isDestroyed()) announce(window.webContents, event, data);
+}
+
+function tellProblem(problem: WindowEvents['problem']): void {
+  if (isPageListening) tell('problem', problem);
+  else untold.push(problem);
+}
+
+async function attachAll({ images, readOnly }: Wishes): Promise<void> {
+  for (const path of images) {
+    try {
+      await supervisor.invoke('disks.attach', { path, readOnly });
+    } catch (thrown) {
+      tellProblem({ subject: path, error: toErrorValue(thrown) });
+    }
+  }
+}
+
+async function chooseImages(): Promise<{ paths: string[] }> {
+  const options: Electron.OpenDialogOptions = {
+    title: 'Attach images',
+    buttonLabel: 'Attach',
+    properties: ['openFile', 'multiSelections', 'showHiddenFiles'],
+    filters: [
+      { name: 'All files', extensions: ['*'] },
+      { name: 'Raw disk images', extensions: ['img', 'raw', 'iso', 'bin', 'dd'] },
+    ],
+  };
+  const { canceled, filePaths } = await (window
+    ? dialog.showOpenDialog(window, options)
+    : dialog.showOpenDialog(options));
+  return { paths: canceled ? [] : filePaths };
+}
+
+const handlers: WindowHandlers = {
+  'disks.attach': (params) => supervisor.invoke('disks.attach', params),
+  'disks.detach': (params) => supervisor.invoke('disks.detach', params),
+  'disks.dismiss': (params) => supervisor.dismiss(params.disk),
+  'payload.read': (params) => supervisor.invoke('payload.read', params),
+  'image.read': (params) => supervisor.invoke('image.read', params),
+  'images.choose': chooseImages,
+  'daemon.start': () => supervisor.start(),
+  'clipboard.write': ({ text }) => {
+    clipboard.writeText(text);
+    return {};
+  },
+  'trace.open': (_params, sender) => {
+    feed.open(sender);
+    return {};
+  },
+  'state.get': () => {
+    isPageListening = true;
+    const problems = untold;
+    untold = [];
+    // After the answer: the page draws the state first.
+    setImmediate(() => problems.forEach((problem) => tell('problem', problem)));
+    return supervisor.state;
+  },
+};
+
+/** Only the top frame of our own page, at our own address, may call. */
+function isOurs({ sender, senderFrame }: IpcMainInvokeEvent): boolean {
+  return (
+    window !== null &&
+    !window.isDestroyed() &&
+    sender === window.webContents &&
+    senderFrame === sender.mainFrame &&
+    senderFrame.url.startsWith(`${origin}/`)
+  );
+}
+
+/** Ends the application if the user agrees; a question already on the screen is enough. */
+async function quit(): Promise<void> {
+  if (isAsking || isQuitting) return;
+  isAsking = true;
+  try {
+    if (await mayQuit(supervisor, window)) {
+      isQuitting = true;
+      feed.close();
+      app.quit();
+    }
+  } finally {
+    isAsking = false;
+  }
+}
+
+/**
+ * A signal leaves no time for a question: the window ends, the disks stay with
+ * the daemon. Ctrl-C in the terminal asks first; the second time it does not.
+ */
+function endOnSignals(): void {
+  const endNow = (signal: string) => {
+    const { length } = supervisor.servedDisks;
+    if (length > 0) console.error(`bioscope: ${signal}: ${length} attached, kept by the daemon`);
+    isQuitting = true;
+    feed.close();
+    app.quit();
+  };
+  process.on('SIGTERM', endNow);
+  process.on('SIGHUP', endNow);
+  let hasAsked = false;
+  process.on('SIGINT', (signal) => {
+    if (hasAsked) endNow(signal);
+    else void quit();
+    hasAsked = true;
+  });
+}
+
+function showWindow(): void {
+  if (window) {
+    if (window.isMinimized()) window.restore();
+    window.show();
+    window.focus();
+    return;
+  }
+  window = openWindow({
+    preload: bundles.preload,
+    icon: bundles.icon,
+    memory: app.getPath('userData'),
+    mayClose: () => {
+      if (!isQuitting) void quit();
+      return isQuitting;
+    },
+  });
+  window.on('closed', () => (window = null));
+  window.webContents.on('did-start-loading', () => (isPageListening = false));
+}
+
+async function begin(wishes: Wishes): Promise<void> {
+  await app.whenReady();
+  serveApplication(bundles.renderer);
+  lockDown();
+  installMenu({
+    window: () => window,
+    send: (command) => tell('menu', command),
+    quit: () => void quit(),
+  });
+  supervisor.on('state', (state) => {
+    feed.follow(state.disks);
+    tell('state', state);
+  });
+  supervisor.on('statistics', (statistics) => tell('statistics', statistics));
+  serveWindow(handlers, isOurs);
+  endOnSignals();
+  showWindow();
+  try {
+    await supervisor.start();
+  } catch {
+    // The state says why, and the window shows it.
+  }
+  await attachAll(wishes);
+}
+
+app.setName('bioscope');
+app.setPath('userData', userDataDirectory());
+const wishes = parseWishes(process.argv, process.cwd(), process.defaultApp);
+if (app.requestSingleInstanceLock({ ...wishes })) {
+  app.on('second-instance', (_event, _argv, _directory, data) => {
+    showWindow();
+    void attachAll(receivedWishes(data));
+  });
+  app.on('before-quit', (event) => {
+    if (isQuitting) return;
+    event.preventDefault();
+    void quit();
+  });
+  app.on('window-all-closed', () => app.quit());
+  registerScheme();
+  void begin(wishes);
+} else {
+  console.log('bioscope: a window is open already; it takes over.');
+  app.quit();
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The addon's exports: app/addon/addon.ts is their contract.
+#include <napi.h>
+
+#include "../wire/trace.h"
+#include "disk_object.h"
+#include "lock_file.h"
+#include "privileged.h"
+#include "trace_object.h"
+
+static Napi::Object initialize(Napi::Env env, Napi::Object exports)
+{
+	using namespace bioscope;
+	auto add = [&](const char *name, Napi::Value (*function)(const Napi::CallbackInfo &)) {
+		exports.Set(name, Napi::Function::New(env, function, name));
+	};
+	DiskObject::define(env);
+	exports.Set("traceVersion", Napi::Number::New(env, BIOSCOPE_TRACE_VERSION));
+	add("openDisk", DiskObject::open);
+	add("openTrace", open_trace);
+	add("lockFile", lock_file);
+	add("unlockFile", unlock_file);
+	add("mountFuse", mount_fuse);
+	add("unmountLazily", unmount_lazily);
+	add("attachLoop", attach_loop);
+	add("loopStatus", loop_status);
+	add("detachLoop", detach_loop);
+	return exports;
+}
+
+NODE_API_MODULE(bioscope, initialize)

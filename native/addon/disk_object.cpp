@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "disk_object.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "../engine/error.h"
+#include "../engine/trace_file.h"
+#include "convert.h"
+
+namespace bioscope
+{
+
+// The most that one call copies: what the contract allows a client to ask for.
+static constexpr uint64_t longest_read = 1 << 20;
+
+static Napi::Value bigint(Napi::Env env, uint64_t value)
+{
+	return Napi::BigInt::New(env, value);
+}
+
+// The constructor lives with the environment (a worker thread has its own).
+struct DiskClass {
+	Napi::FunctionReference constructor;
+};
+
+void DiskObject::define(Napi::Env env)
+{
+	using Self = DiskObject;
+	Napi::Function constructor = DefineClass(
+	    env, "NativeDisk",
+	    {InstanceAccessor<&Self::size>("size"), InstanceAccessor<&Self::tail>("tail"),
+	     InstanceAccessor<&Self::image_kind>("imageKind"),
+	     InstanceMethod<&Self::start_fuse>("startFuse"), InstanceMethod<&Self::ended>("ended"),
+	     InstanceMethod<&Self::counters>("counters"),
+	     InstanceMethod<&Self::read_payload>("readPayload"),
+	     InstanceMethod<&Self::read_image>("readImage"), InstanceMethod<&Self::flush>("flush"),
+	     InstanceMethod<&Self::close>("close")});
+	auto *kept = new DiskClass{Napi::Persistent(constructor)};
+	env.SetInstanceData<DiskClass>(kept);
+}
+
+Napi::Value DiskObject::open(const Napi::CallbackInfo &info)
+{
+	Napi::Object from = options_of(info);
+	std::string image_path = get_string(from, "imagePath");
+	bool read_only = get_boolean(from, "readOnly");
+	DiskOptions options;
+	options.number = static_cast<uint32_t>(get_integer(from, "number", 0, UINT32_MAX));
+	options.trace_path = get_string(from, "tracePath");
+	options.workers = static_cast<unsigned>(get_integer(from, "threads", 1, trace_ring_limit));
+	options.ring_capacity = get_integer(from, "ringCapacity", 2, trace_capacity_limit);
+	options.payload_limit = get_integer(from, "payloadLimit", 0, 1ULL << 40);
+	options.trace = get_boolean(from, "trace");
+	if (!trace_capacity_valid(options.ring_capacity))
+		throw Napi::TypeError::New(info.Env(), "'ringCapacity' must be a power of two");
+
+	using Open = std::shared_ptr<OpenDisk>;
+	auto work = [=]() -> Open {
+		auto open = std::make_shared<OpenDisk>();
+		std::unique_ptr<RawFile> image = RawFile::open(image_path, read_only);
+		open->image = image.get();
+		open->disk = std::make_unique<Disk>(std::move(image), options);
+		return open;
+	};
+	auto convert = [](Napi::Env env, Open &open) -> Napi::Value {
+		return env.GetInstanceData<DiskClass>()->constructor.New(
+		    {Napi::External<Open>::New(env, &open)});
+	};
+	return Task<Open>::run(info.Env(), work, convert);
+}
+
+DiskObject::DiskObject(const Napi::CallbackInfo &info) : Napi::ObjectWrap<DiskObject>(info)
+{
+	if (info.Length() != 1 || !info[0].IsExternal())
+		throw Napi::TypeError::New(info.Env(), "a NativeDisk comes from openDisk()");
+	open_ = *info[0].As<Napi::External<std::shared_ptr<OpenDisk>>>().Data();
+	size_ = open_->image->size();
+	tail_ = open_->image->tail();
+	block_device_ = open_->image->block_device();
+	// A disk ends when it is closed, not when somebody forgets it: a program may
+	// be using the device.
+	Ref();
+}
+
+const std::shared_ptr<OpenDisk> &DiskObject::open_disk(Napi::Env env) const
+{
+	if (!open_)
+		throw make_error(env, EBADF, "closed disk", {});
+	return open_;
+}
+
+Napi::Value DiskObject::size(const Napi::CallbackInfo &info)
+{
+	return bigint(info.Env(), size_);
+}
+
+Napi::Value DiskObject::tail(const Napi::CallbackInfo &info)
+{
+	return bigint(info.Env(), tail_);
+}
+
+Napi::Value DiskObject::image_kind(const Napi::CallbackInfo &info)
+{
+	return Napi::String::New(info.Env(), block_device_ ? "block-device" : "file");
+}
+
+void DiskObject::Ending::settle(Napi::Env env, const std::string &reason)
+{
+	if (!ended) {
+		ended = true;
+		if (!reason.empty())
+			why = reason;
+	}
+	Napi::Value value = why ? Napi::String::New(env, *why).As<Napi::Value>() : env.Null();
+	for (Napi::Promise::Deferred &deferred : waiting)
+		deferred.Resolve(value);
+	waiting.clear();
+}
+
+Napi::Value DiskObject::start_fuse(const Napi::CallbackInfo &info)
+{
+	Napi::Env env = info.Env();
+	std::shared_ptr<OpenDisk> open = open_disk(env);
+	Napi::Object from = options_of(info);
+	FuseFileOptions options;
+	if (from.Get("fuse").IsNumber())
+		options.fd = static_cast<int>(get_integer(from, "fuse", 3, INT32_MAX));
+	else
+		options.directory = get_string(from, "fuse");
+	options.file_name = get_string(from, "fileName");
+	options.owner_uid = static_cast<uid_t>(get_integer(from, "ownerUid", 0, UINT32_MAX));
+	options.owner_gid = static_cast<gid_t>(get_integer(from, "ownerGid", 0, UINT32_MAX));
+	const std::string &name = options.file_name;
+	if (name.empty() || name.size() > 255 || name == "." || name == ".." ||
+	    name.find('/') != std::string::npos)
+		throw Napi::TypeError::New(env, "'fileName' must be the name of a file");
+	if (open->route)
+		throw make_error(env, EALREADY, "startFuse", {});
+
+	// Unreferenced: waiting for the end of a disk keeps no process alive.
+	auto end = Napi::ThreadSafeFunction::New(
+	    env, Napi::Function::New(env, [](const Napi::CallbackInfo &) {}), "bioscope ended", 0,
+	    1);
+	end.Unref(env);
+	auto ending = ending_;
+	options.on_end = [end, ending](const std::string &why) mutable {
+		end.NonBlockingCall(
+		    [ending, why](Napi::Env on, Napi::Function) { ending->settle(on, why); });
+		end.Release();
+	};
+	open->route = std::make_unique<FuseFile>(*open->disk, std::move(options));
+	auto work = [open, end]() mutable -> Done {
+		try {
+			open->route->start();
+		} catch (...) {
+			end.Release(); // on_end will not be called
+			throw;
+		}
+		return {};
+	};
+	return Task<Done>::run(env, work, undefined);
+}
+
+Napi::Value DiskObject::ended(const Napi::CallbackInfo &info)
+{
+	auto deferred = Napi::Promise::Deferred::New(info.Env());
+	ending_->waiting.push_back(deferred);
+	if (ending_->ended)
+		ending_->settle(info.Env(), {});
+	return deferred.Promise();
+}
+
+Napi::Value DiskObject::counters(const Napi::CallbackInfo &info)
+{
+	Napi::Env env = info.Env();
+	Disk &disk = *open_disk(env)->disk;
+	Counters now = disk.counters();
+	Napi::Object result = Napi::Object::New(env);
+	result.Set("time", bigint(env, monotonic_ns()));
+	result.Set("reads", bigint(env, now.reads));
+	result.Set("writes", bigint(env, now.writes));
+	result.Set("flushes", bigint(env, now.flushes));
+	result.Set("discards", bigint(env, now.discards));
+	result.Set("zeroes", bigint(env, now.zeroes));
+	result.Set("readBytes", bigint(env, now.read_bytes));
+	result.Set("writtenBytes", bigint(env, now.written_bytes));
+	result.Set("errors", bigint(env, now.errors));
+	result.Set("inFlight", Napi::Number::New(env, now.in_flight));
+	result.Set("payloadBytes", bigint(env, disk.payloads().kept_bytes()));
+	return result;
+}
+
+Napi::Value DiskObject::read_payload(const Napi::CallbackInfo &info)
+{
+	Napi::Env env = info.Env();
+	PayloadStore &payloads = open_disk(env)->disk->payloads();
+	uint64_t sequence = bigint_argument(info, 0, "sequence");
+	uint64_t offset = integer_argument(info, 1, "offset", 0, 1ULL << 40);
+	uint64_t length = integer_argument(info, 2, "length", 0, longest_read);
+	std::optional<uint64_t> total = payloads.find(sequence);
+	if (!total)
+		return env.Null();
+	uint64_t left = *total > offset ? *total - offset : 0;
+	auto bytes = Napi::Uint8Array::New(env, std::min(length, left));
+	auto *start = reinterpret_cast<std::byte *>(bytes.Data());
+	auto copied = payloads.read(sequence, offset, {start, bytes.ByteLength()});
+	if (!copied)
+		return env.Null(); // overwritten just now
+	Napi::Object result = Napi::Object::New(env);
+	result.Set("total", bigint(env, *total));
+	result.Set("bytes", bytes);
+	return result;
+}
+
+Napi::Value DiskObject::read_image(const Napi::CallbackInfo &info)
+{
+	Napi::Env env = info.Env();
+	std::shared_ptr<OpenDisk> open = open_disk(env);
+	uint64_t sector = bigint_argument(info, 0, "sector");
+	uint64_t length = integer_argument(info, 1, "length", 0, longest_read);
+	using Bytes = std::vector<std::byte>;
+	auto work = [open, sector, length]() -> Bytes {
+		uint64_t size = open->image->size();
+		if (sector > size / DM_USER_SECTOR_BYTES ||
+		    length > size - sector * DM_USER_SECTOR_BYTES)
+			throw_error(ERANGE, "readImage");
+		Bytes bytes(length);
+		if (int error = open->image->read(sector * DM_USER_SECTOR_BYTES, bytes))
+			throw_error(error, "pread");
+		return bytes;
+	};
+	auto convert = [](Napi::Env on, Bytes &bytes) -> Napi::Value {
+		auto result = Napi::Uint8Array::New(on, bytes.size());
+		std::memcpy(result.Data(), bytes.data(), bytes.size());
+		return result;
+	};
+	return Task<Bytes>::run(env, work, convert);
+}
+
+Napi::Value DiskObject::flush(const Napi::CallbackInfo &info)
+{
+	std::shared_ptr<OpenDisk> open = open_disk(info.Env());
+	auto work = [open]() -> Done {
+		if (int error = open->image->flush())
+			throw_error(error, "fdatasync");
+		return {};
+	};
+	return Task<Done>::run(info.Env(), work, undefined);
+}
+
+Napi::Value DiskObject::close(const Napi::CallbackInfo &info)
+{
+	Napi::Env env = info.Env();
+	if (!open_) {
+		auto deferred = Napi::Promise::Deferred::New(env);
+		deferred.Resolve(env.Undefined());
+		return deferred.Promise();
+	}
+	auto open = std::exchange(open_, nullptr);
+	Unref();
+	auto work = [open]() mutable -> Done {
+		if (open->route)
+			open->route->stop();
+		open->disk->close_trace();
+		// A readImage() that is still running keeps the image until it is done.
+		open.reset();
+		return {};
+	};
+	auto ending = ending_;
+	auto convert = [ending](Napi::Env on, Done &) -> Napi::Value {
+		ending->settle(on, {});
+		return on.Undefined();
+	};
+	open.reset();
+	return Task<Done>::run(env, std::move(work), convert);
+}
+
+} // namespace bioscope

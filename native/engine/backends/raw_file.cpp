@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "raw_file.h"
+
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "../../wire/dm-user.h"
+#include "../error.h"
+
+namespace bioscope
+{
+
+// Opens, checks and locks. Looks before it opens: opening some special files
+// (a tape, a pipe) has effects of its own.
+int RawFile::open_image(const std::string &path, bool read_only, uint64_t &bytes,
+			bool &block_device)
+{
+	struct stat status {
+	};
+	if (stat(path.c_str(), &status) != 0)
+		throw_error(errno, "stat", path);
+	if (S_ISDIR(status.st_mode))
+		throw_error(EISDIR, "open", path);
+	if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode))
+		throw_error(EINVAL, "open", path);
+
+	int flags = (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+	if (S_ISBLK(status.st_mode))
+		flags |= O_EXCL;
+	int fd = ::open(path.c_str(), flags);
+	if (fd < 0)
+		throw_error(errno, "open", path);
+	auto fail = [&](int error, const char *call) {
+		::close(fd);
+		throw_error(error, call, path);
+	};
+	if (fstat(fd, &status) != 0)
+		fail(errno, "fstat");
+	block_device = S_ISBLK(status.st_mode);
+	if (block_device) {
+		// Without O_EXCL (the path was exchanged between the two looks) it would
+		// not be ours.
+		if (!(flags & O_EXCL))
+			fail(EAGAIN, "open");
+		if (ioctl(fd, BLKGETSIZE64, &bytes) != 0)
+			fail(errno, "BLKGETSIZE64");
+	} else if (S_ISREG(status.st_mode)) {
+		bytes = static_cast<uint64_t>(status.st_size);
+		// A file system without locks cannot have the image locked elsewhere.
+		if (flock(fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0 &&
+		    errno != EOPNOTSUPP && errno != ENOLCK && errno != ENOSYS)
+			fail(errno, "flock");
+	} else {
+		fail(EINVAL, "open");
+	}
+	if (bytes < DM_USER_SECTOR_BYTES)
+		fail(ENODATA, "size");
+	return fd;
+}
+
+std::unique_ptr<RawFile> RawFile::open(const std::string &path, bool read_only)
+{
+	uint64_t bytes = 0;
+	bool block_device = false;
+	int fd = open_image(path, read_only, bytes, block_device);
+	return std::unique_ptr<RawFile>(new RawFile(fd, bytes, read_only, block_device));
+}
+
+RawFile::RawFile(int fd, uint64_t bytes, bool read_only, bool block_device)
+    : fd_(fd), size_(bytes - bytes % DM_USER_SECTOR_BYTES), tail_(bytes % DM_USER_SECTOR_BYTES),
+      read_only_(read_only), block_device_(block_device)
+{
+}
+
+RawFile::~RawFile()
+{
+	::close(fd_);
+}
+
+int RawFile::read(uint64_t offset, std::span<std::byte> into)
+{
+	while (!into.empty()) {
+		ssize_t got = pread(fd_, into.data(), into.size(), static_cast<off_t>(offset));
+		if (got < 0) {
+			if (errno == EINTR)
+				continue;
+			return errno;
+		}
+		if (got == 0)
+			return EIO; // cut short under us
+		offset += static_cast<uint64_t>(got);
+		into = into.subspan(static_cast<size_t>(got));
+	}
+	return 0;
+}
+
+int RawFile::write(uint64_t offset, std::span<const std::byte> from)
+{
+	while (!from.empty()) {
+		ssize_t put = pwrite(fd_, from.data(), from.size(), static_cast<off_t>(offset));
+		if (put < 0) {
+			if (errno == EINTR)
+				continue;
+			return errno;
+		}
+		if (put == 0)
+			return EIO;
+		offset += static_cast<uint64_t>(put);
+		from = from.subspan(static_cast<size_t>(put));
+	}
+	return 0;
+}
+
+int RawFile::flush()
+{
+	while (fdatasync(fd_) != 0) {
+		if (errno != EINTR)
+			return errno;
+	}
+	if (block_device_)
+		return 0;
+	// Durable is what there is; if the end of it is gone, say so.
+	struct stat status {
+	};
+	if (fstat(fd_, &status) != 0)
+		return errno;
+	return static_cast<uint64_t>(status.st_size) < size_ ? EIO : 0;
+}
+
+int RawFile::allocate(int mode, uint64_t offset, uint64_t length)
+{
+	while (fallocate(fd_, mode, static_cast<off_t>(offset), static_cast<off_t>(length)) != 0) {
+		if (errno != EINTR)
+			return errno;
+	}
+	return 0;
+}
+
+// The fallback that always works. Written bytes are allocated bytes, too.
+int RawFile::write_zero_bytes(uint64_t offset, uint64_t length)
+{
+	static const std::array<std::byte, 65536> zeroes{};
+	while (length > 0) {
+		std::array<iovec, 16> parts{};
+		int count = 0;
+		uint64_t left = length;
+		while (count < static_cast<int>(parts.size()) && left > 0) {
+			size_t bytes = std::min<uint64_t>(left, zeroes.size());
+			parts[static_cast<size_t>(count++)] = {
+			    const_cast<std::byte *>(zeroes.data()), bytes};
+			left -= bytes;
+		}
+		ssize_t put = pwritev(fd_, parts.data(), count, static_cast<off_t>(offset));
+		if (put < 0) {
+			if (errno == EINTR)
+				continue;
+			return errno;
+		}
+		if (put == 0)
+			return EIO;
+		offset += static_cast<uint64_t>(put);
+		length -= static_cast<uint64_t>(put);
+	}
+	return 0;
+}
+
+// EINVAL is a block device's word for a range that does not fit its own blocks.
+static bool refused(int error)
+{
+	return error == EOPNOTSUPP || error == ENOSYS || error == EINVAL || error == ENODEV;
+}
+
+// A discarded range must read as zeroes: the loop driver turns a WRITE_ZEROES
+// that may unmap into the same hole punch, and mkfs believes the result. So not
+// BLKDISCARD, which promises nothing; on a block device the kernel does a hole
+// punch only by a command that leaves zeroes.
+int RawFile::discard(uint64_t offset, uint64_t length)
+{
+	if (length == 0)
+		return 0;
+	if (can_punch_.load(std::memory_order_relaxed)) {
+		int error = allocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+		if (!refused(error))
+			return error;
+		if (error != EINVAL)
+			can_punch_.store(false, std::memory_order_relaxed);
+	}
+	return write_zeroes(offset, length, true);
+}
+
+int RawFile::write_zeroes(uint64_t offset, uint64_t length, bool keep_allocated)
+{
+	if (length == 0)
+		return 0;
+	if (!keep_allocated && can_punch_.load(std::memory_order_relaxed))
+		return discard(offset, length);
+	if (can_zero_.load(std::memory_order_relaxed)) {
+		int error = allocate(FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, length);
+		if (!refused(error))
+			return error;
+		if (error != EINVAL)
+			can_zero_.store(false, std::memory_order_relaxed);
+	}
+	return write_zero_bytes(offset, length);
+}
+
+} // namespace bioscope

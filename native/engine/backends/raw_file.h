@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// A raw image: a regular file or a block device whose bytes are the disk's.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "../backend.h"
+
+namespace bioscope
+{
+
+// If the image is cut short by somebody else while it is open (the lock is
+// advisory), reading past its end is EIO, never invented zeroes, and so is the
+// next flush; writing there makes the file grow again, as in any file.
+class RawFile : public Backend
+{
+public:
+	// Opens and locks the image: flock for a file (exclusive when writable),
+	// O_EXCL for a block device. Throws Error: EAGAIN from flock when another
+	// process has it locked, EBUSY for a claimed block device, EISDIR, EINVAL for
+	// other things that are not images, ENODATA when not even one sector fits.
+	static std::unique_ptr<RawFile> open(const std::string &path, bool read_only);
+	~RawFile() override;
+	RawFile(const RawFile &) = delete;
+	RawFile &operator=(const RawFile &) = delete;
+
+	uint64_t size() const override { return size_; }
+	bool read_only() const override { return read_only_; }
+	// Bytes past the last whole sector; not part of the device, never touched.
+	uint64_t tail() const { return tail_; }
+	bool block_device() const { return block_device_; }
+
+	int read(uint64_t offset, std::span<std::byte> into) override;
+	int write(uint64_t offset, std::span<const std::byte> from) override;
+	int flush() override;
+	int discard(uint64_t offset, uint64_t length) override;
+	int write_zeroes(uint64_t offset, uint64_t length, bool keep_allocated) override;
+
+protected:
+	// Takes the fd over.
+	RawFile(int fd, uint64_t bytes, bool read_only, bool block_device);
+	// fallocate(2); 0 or an errno. The tests replace it to play a file system
+	// that cannot do it.
+	virtual int allocate(int mode, uint64_t offset, uint64_t length);
+
+	static int open_image(const std::string &path, bool read_only, uint64_t &bytes,
+			      bool &block_device);
+
+private:
+	int write_zero_bytes(uint64_t offset, uint64_t length);
+
+	const int fd_;
+	const uint64_t size_;
+	const uint64_t tail_;
+	const bool read_only_;
+	const bool block_device_;
+	// What the file system has refused once is not asked for again.
+	std::atomic<bool> can_punch_{true};
+	std::atomic<bool> can_zero_{true};
+};
+
+} // namespace bioscope

@@ -1,0 +1,12 @@
+import { formatCount } from '../../widgets/numbers';
+import { setText, type Column } from './column';
+
+export const sequence: Column = {
+  id: 'sequence',
+  title: 'Seq',
+  hint: 'Number of the request on its disk, in the order of arrival',
+  width: 'minmax(74px, 92px)',
+  align: 'right',
+  draw: (cell, row) => setText(cell, formatCount(row.sequence)),
+  text: (row) => String(row.sequence),
+};

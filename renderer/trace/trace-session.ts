@@ -1,0 +1,379 @@
+/**
+ * The page's side of the trace: which rows are looked at, which one is selected,
+ * what is paused, cleared and filtered; and the frame to draw. It knows neither
+ * the DOM nor the worker, so that tests drive it with a store in process.
+ *
+ * Positions are ordinals of the filtered list (see Frame). One view at a time is
+ * on its way to the worker; what changes meanwhile goes with the next.
+ */
+import type { StoreApi } from 'zustand';
+import { decodeRecord, type OperationFamily, RECORD_BYTES } from '../../app/contract/trace';
+import type { DiskId } from '../../app/contract/units';
+import { parseSectors } from './filter-text';
+import { RowView } from './row-view';
+import type { TraceViewState } from './view-state';
+import type { Frame, View, WorkerRequest } from './worker/protocol';
+
+/** What is remembered of a disk while another one is looked at. */
+interface Place {
+  readonly following: boolean;
+  /** Sequence of the topmost row. */
+  readonly topSequence: number | null;
+  readonly selected: number | null;
+  readonly clearedThrough: number;
+  readonly pausedAt: number | null;
+}
+
+const newPlace: Place = {
+  following: true,
+  topSequence: null,
+  selected: null,
+  clearedThrough: 0,
+  pausedAt: null,
+};
+
+export type Movement = 'up' | 'down' | 'page-up' | 'page-down' | 'home' | 'end';
+
+export class TraceSession {
+  readonly #send: (request: WorkerRequest) => void;
+  readonly #state: StoreApi<TraceViewState>;
+  readonly #places = new Map<DiskId, Place>();
+  readonly #row = new RowView();
+  #frame: Frame | null = null;
+  /** What is on the screen: frames may come faster than they are drawn. */
+  #drawn: { readonly frame: Frame; readonly top: number } | null = null;
+  #serial = 0;
+  #isWaiting = false;
+  #isDirty = false;
+  /** First visible row (an ordinal) and its part scrolled away; rows that fit. */
+  #top = 0;
+  #visible = 1;
+  #clearedThrough = 0;
+  #pausedAt: number | null = null;
+  /** The selected row: by sequence, or by place until a frame tells its sequence. */
+  #selection: { sequence: number } | { ordinal: number } | null = null;
+  #selectedOrdinal: number | null = null;
+  /** The row that shall keep its place, as of the last view sent. */
+  #anchor: View['anchor'] = null;
+
+  /** `send` posts to the worker. */
+  constructor(send: (request: WorkerRequest) => void, state: StoreApi<TraceViewState>) {
+    this.#send = send;
+    this.#state = state;
+  }
+
+  get frame(): Frame | null {
+    return this.#frame;
+  }
+
+  get top(): number {
+    return this.#top;
+  }
+
+  /** The ordinal after the last row that can be seen. */
+  get bottom(): number {
+    return this.#top + this.#visible;
+  }
+
+  get selectedSequence(): number | null {
+    return this.#selection && 'sequence' in this.#selection ? this.#selection.sequence : null;
+  }
+
+  // --- from the worker ---
+
+  /** Takes a frame. The caller draws it and then says `drawn`. */
+  receive(frame: Frame): void {
+    this.#isWaiting = false;
+    const { disk } = this.#state.getState();
+    // A frame of the disk looked at before: the next view is still to be sent.
+    if (frame.disk !== null && frame.disk !== disk) return;
+    this.#frame = frame;
+    if (frame.disk === null) return;
+    if (!this.#state.getState().following && frame.shift !== 0) {
+      this.#top += frame.shift;
+      this.#isDirty = true;
+    }
+    this.#anchor = null;
+    this.#clampTop();
+    this.#takeSelected(frame);
+  }
+
+  /** The last frame is on the screen. */
+  drawn(): void {
+    this.#drawn = this.#frame && { frame: this.#frame, top: this.#top };
+    if (this.#isWaiting) return;
+    if (this.#isDirty) this.#sendView();
+    else this.#send({ type: 'drawn' });
+  }
+
+  // --- where to look ---
+
+  /** How many rows fit, also in part. */
+  setVisibleRows(rows: number): void {
+    if (rows === this.#visible || !(rows > 0)) return;
+    const selected = this.#selectedOrdinal;
+    const wasSeen = selected !== null && selected >= this.#top && selected < this.bottom;
+    this.#visible = rows;
+    if (wasSeen) this.#reveal(selected);
+    this.#clampTop();
+    this.#changed();
+  }
+
+  selectDisk(disk: DiskId | null): void {
+    const state = this.#state.getState();
+    if (state.disk === disk) return;
+    if (state.disk !== null) this.#places.set(state.disk, this.#place(state.following));
+    const place = (disk === null ? undefined : this.#places.get(disk)) ?? newPlace;
+    this.#clearedThrough = place.clearedThrough;
+    this.#pausedAt = place.pausedAt;
+    this.#selection = place.selected === null ? null : { sequence: place.selected };
+    this.#selectedOrdinal = null;
+    this.#frame = null;
+    this.#drawn = null;
+    this.#top = 0;
+    this.#anchor = place.topSequence === null ? null : { sequence: place.topSequence, ordinal: 0 };
+    this.#state.setState({
+      disk,
+      following: place.following,
+      paused: place.pausedAt !== null,
+      cleared: place.clearedThrough > 0,
+      selected: null,
+      selectedIsListed: false,
+    });
+    this.#changed();
+  }
+
+  scrollBy(rows: number): void {
+    this.#holdStill();
+    this.scrollTo(this.#top + rows);
+  }
+
+  /** Reaching the end follows again; leaving it stops following. */
+  scrollTo(top: number): void {
+    const before = this.#top;
+    this.#top = top;
+    this.#clampTop(false);
+    if (this.#top === before) return;
+    const isAtEnd = this.#top >= this.#lastTop() - 0.01;
+    this.#state.setState({ following: isAtEnd && this.#top > before });
+    this.#changed();
+  }
+
+  follow(): void {
+    this.#state.setState({ following: true });
+    this.#clampTop();
+    this.#changed();
+  }
+
+  // --- the selected row ---
+
+  /** Selects the row at `ordinal` of the frame, if it is there, and stays with it. */
+  selectAt(ordinal: number): void {
+    this.#holdStill();
+    const sequence = this.#sequenceAt(ordinal);
+    this.#selection = sequence === null ? { ordinal } : { sequence };
+    this.#selectedOrdinal = ordinal;
+    this.#state.setState({ following: false });
+    const frame = this.#frame;
+    if (frame && sequence !== null) {
+      const offset = (ordinal - frame.from) * RECORD_BYTES;
+      this.#showSelected(frame, frame.records.slice(offset, offset + RECORD_BYTES));
+    }
+    this.#changed();
+  }
+
+  clearSelection(): void {
+    this.#selection = null;
+    this.#selectedOrdinal = null;
+    this.#state.setState({ selected: null, selectedIsListed: false });
+    this.#changed();
+  }
+
+  /** Moves the selection, and the view with it. */
+  move(movement: Movement): void {
+    this.#holdStill();
+    const frame = this.#frame;
+    if (!frame || frame.end === frame.first) return;
+    const page = Math.max(1, Math.floor(this.#visible) - 1);
+    const from = this.#selectedOrdinal;
+    const lastVisible = Math.min(frame.end, Math.floor(this.#top + this.#visible)) - 1;
+    const target = {
+      up: from === null ? lastVisible : from - 1,
+      down: from === null ? Math.ceil(this.#top) : from + 1,
+      'page-up': (from ?? Math.ceil(this.#top)) - page,
+      'page-down': (from ?? lastVisible) + page,
+      home: frame.first,
+      end: frame.end - 1,
+    }[movement];
+    const ordinal = Math.max(frame.first, Math.min(target, frame.end - 1));
+    this.#state.setState({ following: false });
+    this.#reveal(ordinal);
+    this.selectAt(ordinal);
+  }
+
+  /** Scrolls so that the selected row can be seen. */
+  revealSelected(): void {
+    if (this.#selectedOrdinal === null) return;
+    this.#reveal(this.#selectedOrdinal);
+    this.#changed();
+  }
+
+  // --- pause, clear, filter ---
+
+  /** Freezes what is seen now; the I/O and the trace go on. */
+  pause(isPaused: boolean): void {
+    this.#pausedAt = isPaused ? (this.#frame?.newestSequence ?? 0) : null;
+    this.#state.setState({ paused: isPaused });
+    this.#changed();
+  }
+
+  /** Puts away what is there now; `showAll` brings it back. */
+  clear(): void {
+    this.#clearedThrough = this.#frame?.newestSequence ?? 0;
+    if (this.#clearedThrough === 0) return;
+    this.#state.setState({ cleared: true, following: true });
+    this.#changed();
+  }
+
+  showAll(): void {
+    this.#clearedThrough = 0;
+    this.#state.setState({ cleared: false });
+    this.#changed();
+  }
+
+  setFamilies(families: readonly OperationFamily[]): void {
+    this.#state.setState({ families });
+    this.#changed();
+  }
+
+  /** A text that is wrong is shown as such; the last good range goes on. */
+  setSectorsText(text: string): void {
+    const parsed = parseSectors(text);
+    this.#state.setState(
+      parsed.ok
+        ? { sectorsText: text, sectors: parsed.sectors, sectorsProblem: null }
+        : { sectorsText: text, sectorsProblem: parsed.problem },
+    );
+    if (parsed.ok) this.#changed();
+  }
+
+  clearFilter(): void {
+    this.#state.setState({ families: [], sectorsText: '', sectors: null, sectorsProblem: null });
+    this.#changed();
+  }
+
+  // --- inside ---
+
+  #changed(): void {
+    this.#isDirty = true;
+    if (!this.#isWaiting) this.#sendView();
+  }
+
+  #sendView(): void {
+    const { disk, following, families, sectors } = this.#state.getState();
+    const visible = Math.ceil(this.#visible) + 1;
+    const from = Math.floor(this.#top) - visible;
+    const top = Math.floor(this.#top);
+    const topSequence = this.#sequenceAt(top);
+    if (following) this.#anchor = null;
+    else if (topSequence !== null) this.#anchor = { sequence: topSequence, ordinal: top };
+    this.#isDirty = false;
+    this.#isWaiting = true;
+    this.#send({
+      type: 'view',
+      view: {
+        serial: ++this.#serial,
+        disk,
+        filter: { families, sectors },
+        clearedThrough: this.#clearedThrough,
+        pausedAt: this.#pausedAt,
+        follow: following,
+        from,
+        rows: visible * 3,
+        anchor: this.#anchor,
+        select: this.#selection,
+      },
+    });
+  }
+
+  #place(following: boolean): Place {
+    return {
+      following,
+      topSequence: this.#sequenceAt(Math.floor(this.#top)),
+      selected: this.selectedSequence,
+      clearedThrough: this.#clearedThrough,
+      pausedAt: this.#pausedAt,
+    };
+  }
+
+  /**
+   * Before following stops: the user means the rows on the screen, not those of
+   * a frame that came since and is not drawn yet.
+   */
+  #holdStill(): void {
+    const drawn = this.#drawn;
+    if (!drawn || !this.#state.getState().following) return;
+    this.#frame = drawn.frame;
+    this.#top = drawn.top;
+  }
+
+  #lastTop(): number {
+    const frame = this.#frame;
+    return frame ? Math.max(frame.first, frame.end - this.#visible) : 0;
+  }
+
+  /** Keeps the view on the rows there are; a following one on the newest. */
+  #clampTop(mayFollow = true): void {
+    const frame = this.#frame;
+    if (!frame) return;
+    const last = this.#lastTop();
+    const follows = mayFollow && this.#state.getState().following;
+    this.#top = follows ? last : Math.max(frame.first, Math.min(this.#top, last));
+  }
+
+  #reveal(ordinal: number): void {
+    if (ordinal < this.#top) this.#top = ordinal;
+    else if (ordinal + 1 > this.#top + this.#visible) this.#top = ordinal + 1 - this.#visible;
+    this.#clampTop(false);
+  }
+
+  #sequenceAt(ordinal: number): number | null {
+    const frame = this.#frame;
+    if (!frame || ordinal < frame.from || ordinal >= frame.from + frame.count) return null;
+    this.#row.open(frame);
+    return this.#row.at(ordinal - frame.from).sequence;
+  }
+
+  #takeSelected(frame: Frame): void {
+    const { selected } = frame;
+    if (this.#selection === null) return;
+    if (!selected) {
+      this.#selectedOrdinal = null;
+      if (this.#state.getState().selectedIsListed) {
+        this.#state.setState({ selectedIsListed: false });
+      }
+      return;
+    }
+    // Chosen by place meanwhile, or another one: this answer is too old.
+    if ('sequence' in this.#selection) {
+      this.#row.openRecords(selected.record, frame.epochMonotonicNs);
+      if (this.#row.at(0).sequence !== this.#selection.sequence) return;
+    } else if (this.#selection.ordinal !== selected.ordinal) return;
+    this.#selectedOrdinal = selected.ordinal;
+    this.#showSelected(frame, selected.record);
+  }
+
+  #showSelected(frame: Frame, bytes: ArrayBuffer): void {
+    const { disk, selected, selectedIsListed } = this.#state.getState();
+    const record = decodeRecord(new DataView(bytes), 0);
+    this.#selection = { sequence: Number(record.sequence) };
+    if (disk === null) return;
+    const isSame = selected?.disk === disk && selected.record.sequence === record.sequence;
+    if (isSame && selectedIsListed) return;
+    const { epochMonotonicNs, epochRealtimeNs } = frame;
+    this.#state.setState({
+      selected: isSame ? selected : { disk, record, epochMonotonicNs, epochRealtimeNs },
+      selectedIsListed: true,
+    });
+  }
+}

@@ -1,0 +1,45 @@
+/** What the window shows of the trace: view state only, never rows. */
+import { create } from 'zustand';
+import type { OperationFamily, TraceRecord } from '../../app/contract/trace';
+import type { DiskId } from '../../app/contract/units';
+import type { SectorRange } from './worker/trace-filter';
+import type { FilterProblem } from './filter-text';
+
+/** The request in the inspector. It stays there when its row leaves the table. */
+export interface SelectedRequest {
+  readonly disk: DiskId;
+  readonly record: TraceRecord;
+  readonly epochMonotonicNs: bigint;
+  readonly epochRealtimeNs: bigint;
+}
+
+export interface TraceViewState {
+  readonly disk: DiskId | null;
+  readonly following: boolean;
+  readonly paused: boolean;
+  /** Rows have been put away with "Clear". */
+  readonly cleared: boolean;
+  /** Empty: all. */
+  readonly families: readonly OperationFamily[];
+  readonly sectorsText: string;
+  readonly sectors: SectorRange | null;
+  readonly sectorsProblem: FilterProblem | null;
+  readonly selected: SelectedRequest | null;
+  /** Whether the selected request is among the rows of the table now. */
+  readonly selectedIsListed: boolean;
+}
+
+export const initialTraceView: TraceViewState = {
+  disk: null,
+  following: true,
+  paused: false,
+  cleared: false,
+  families: [],
+  sectorsText: '',
+  sectors: null,
+  sectorsProblem: null,
+  selected: null,
+  selectedIsListed: false,
+};
+
+export const useTraceView = create<TraceViewState>(() => initialTraceView);

@@ -1,0 +1,137 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { prepareRuntimeDirectory, type RuntimePaths } from '../../../app/client/runtime-directory';
+import { bytes, diskId } from '../../../app/contract/units';
+import { readState, writeState } from '../../../app/daemon/disks/state-file';
+import { clearLeftovers } from '../../../app/daemon/leftovers/clear-leftovers';
+import { leftoverNote } from '../../../app/daemon/leftovers/leftover-note';
+import { rootPrivileges } from '../../../app/privileged/root';
+import type { Disk } from '../../../app/contract/disk';
+import { FakeAddon } from './fake-addon';
+
+let directory: string;
+let paths: RuntimePaths;
+let addon: FakeAddon;
+const log: string[] = [];
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'bioscope-test-'));
+  paths = prepareRuntimeDirectory({ BIOSCOPE_RUNTIME_DIRECTORY: directory });
+  addon = new FakeAddon();
+  log.length = 0;
+});
+afterEach(() => {
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const clear = () =>
+  clearLeftovers({ paths, privileges: rootPrivileges(addon), log: (line) => log.push(line) });
+
+function lostDisk(id: string): Disk {
+  return {
+    id: diskId(id),
+    number: Number(id.slice(1)),
+    name: 'disk.img',
+    imagePath: '/images/disk.img',
+    imageKind: 'file',
+    size: bytes(2n ** 53n + 1n),
+    tail: bytes(0),
+    readOnly: false,
+    route: 'fuse-loop',
+    state: 'attached',
+    failure: null,
+    device: '/dev/loop900',
+    partitions: ['/dev/loop900p1'],
+    holders: [],
+    fuseFile: null,
+    tracePath: join(paths.traces, `${id}.trace`),
+    attachedAt: 1,
+    notes: ['an old note'],
+  };
+}
+
+function remember(...disks: Disk[]): void {
+  writeState(paths.state, {
+    version: 1,
+    pid: 4321,
+    nextNumber: 8,
+    disks: disks.map((disk) => ({ disk, label: `bioscope:${disk.id}:x`, mountDirectory: '/x' })),
+  });
+}
+
+test('a first start finds nothing', async () => {
+  expect(await clear()).toEqual({ entries: [], nextNumber: 1 });
+});
+
+test('the state survives being written and read, 64-bit numbers whole', () => {
+  remember(lostDisk('d7'));
+  expect(readState(paths.state, () => undefined)?.disks[0]?.disk).toEqual(lostDisk('d7'));
+  expect(readdirSync(directory)).not.toContain('disks.json.new');
+});
+
+test('lost disks come back as failed, their trace is kept, all else is cleared', async () => {
+  remember(lostDisk('d7'));
+  writeFileSync(join(paths.traces, 'd7.trace'), '');
+  writeFileSync(join(paths.traces, 'd6.trace'), '');
+  mkdirSync(join(paths.mounts, 'd7'));
+  addon.mounts.add(join(paths.mounts, 'd7'));
+  // Told by its label: the number was taken by another device meanwhile.
+  addon.loops.set('/dev/loop900', { label: 'something else', disk: null });
+
+  const { entries, nextNumber } = await clear();
+  expect(nextNumber).toBe(8);
+  expect(entries).toHaveLength(1);
+  expect(entries[0]?.disk).toMatchObject({
+    id: 'd7',
+    state: 'failed',
+    device: null,
+    partitions: [],
+    notes: [],
+  });
+  expect(entries[0]?.disk.failure).toMatchObject({
+    code: 'DISK_FAILED',
+    message:
+      'The daemon (process 4321) ended without detaching disk.img (d7). Attach the image again to go on; check its file system first.',
+  });
+  expect([...addon.loops.keys()]).toEqual(['/dev/loop900']);
+  expect(addon.mounts.size).toBe(0);
+  expect(readdirSync(paths.mounts)).toEqual([]);
+  expect(readdirSync(paths.traces)).toEqual(['d7.trace']);
+});
+
+test('of a disk that was only being attached, no file system is to be feared for', async () => {
+  remember({ ...lostDisk('d7'), state: 'attaching', device: null, size: bytes(0) });
+  expect((await clear()).entries[0]?.disk.failure?.message).toBe(
+    'The daemon (process 4321) ended while it was attaching disk.img (d7). Attach the image again.',
+  );
+});
+
+test('the reason of a disk that had failed before is kept', async () => {
+  const failure = {
+    code: 'DISK_FAILED',
+    errno: null,
+    message: 'the first reason',
+    injected: false,
+    holders: [],
+  } as const;
+  remember({ ...lostDisk('d7'), state: 'failed', failure });
+  expect((await clear()).entries[0]?.disk.failure?.message).toBe('the first reason');
+});
+
+test('a damaged state is said so and passed over', async () => {
+  writeFileSync(paths.state, '{"version":1,');
+  writeFileSync(join(paths.traces, 'd6.trace'), '');
+  expect(await clear()).toEqual({ entries: [], nextNumber: 1 });
+  expect(log.join('\n')).toContain(`${paths.state} is damaged`);
+  expect(existsSync(join(paths.traces, 'd6.trace'))).toBe(false);
+});
+
+test('a leftover in use is explained with its user and the way out', () => {
+  const mount = { kind: 'mount', device: '/dev/loop3p1', name: '/mnt', pid: null } as const;
+  expect(leftoverNote('/dev/loop3', [mount])).toBe(
+    '/dev/loop3p1 is mounted at /mnt: I/O there fails now. Unmount or close that, and /dev/loop3 goes by itself.',
+  );
+  expect(leftoverNote('/dev/loop3', [])).toContain('something that cannot be named');
+});

@@ -1,0 +1,156 @@
+/**
+ * A stand-in for the native addon: keeps account of what is open, mounted and
+ * attached, and fails where it is told to.
+ */
+import { existsSync, statSync, writeFileSync } from 'node:fs';
+import type { LoopStatus, NativeAddon, NativeDisk, DiskOptions } from '../../../app/addon/addon';
+
+export type Step =
+  'openDisk' | 'mountFuse' | 'startFuse' | 'attachLoop' | 'unmountLazily' | 'detachLoop' | 'flush';
+
+export function errnoError(code: string, syscall: string, path?: string): Error {
+  return Object.assign(new Error(`${code}: ${syscall}`), { code, syscall, path });
+}
+
+class FakeDisk implements NativeDisk {
+  readonly size: bigint;
+  readonly tail: bigint;
+  readonly imageKind = 'file';
+  /** Ends the route, as an unmount or an abort would. */
+  end: (reason: string | null) => void = () => undefined;
+  private readonly whenEnded = new Promise<string | null>((resolve) => (this.end = resolve));
+
+  constructor(
+    private readonly addon: FakeAddon,
+    readonly options: DiskOptions,
+  ) {
+    const bytes = BigInt(statSync(options.imagePath).size);
+    this.tail = bytes % 512n;
+    this.size = bytes - this.tail;
+  }
+
+  async startFuse(): Promise<void> {
+    this.addon.step('startFuse');
+    await Promise.resolve();
+  }
+  ended(): Promise<string | null> {
+    return this.whenEnded;
+  }
+  counters() {
+    return {
+      time: 1n,
+      reads: 2n,
+      writes: 3n,
+      flushes: 4n,
+      discards: 5n,
+      zeroes: 6n,
+      readBytes: 7n,
+      writtenBytes: 8n,
+      errors: 9n,
+      inFlight: 10,
+      payloadBytes: 11n,
+    };
+  }
+  readPayload(sequence: bigint, offset: number, length: number) {
+    if (sequence !== 1n) return null;
+    const payload = Buffer.from('the payload of request one');
+    return {
+      total: BigInt(payload.length),
+      bytes: new Uint8Array(payload.subarray(offset, offset + length)),
+    };
+  }
+  async readImage(_sector: bigint, length: number): Promise<Uint8Array> {
+    await Promise.resolve();
+    return new Uint8Array(length).fill(0x42);
+  }
+  async flush(): Promise<void> {
+    this.addon.step('flush');
+    await Promise.resolve();
+  }
+  async close(): Promise<void> {
+    this.addon.calls.push('close');
+    this.addon.open.delete(this);
+    this.end(null);
+    await Promise.resolve();
+  }
+}
+
+export class FakeAddon implements NativeAddon {
+  readonly traceVersion = 1;
+  readonly calls: string[] = [];
+  readonly open = new Set<FakeDisk>();
+  readonly mounts = new Set<string>();
+  /** Device → label and who serves it. */
+  readonly loops = new Map<string, { label: string; disk: FakeDisk | null }>();
+  /** What each step throws, once. */
+  readonly failures = new Map<Step, Error>();
+  private nextLoop = 900;
+
+  step(name: Step): void {
+    this.calls.push(name);
+    const failure = this.failures.get(name);
+    this.failures.delete(name);
+    if (failure) throw failure;
+  }
+
+  /** Everything that would be left behind if the daemon ended now. */
+  get remains(): string[] {
+    return [
+      ...[...this.open].map(({ options }) => `open ${options.imagePath}`),
+      ...[...this.mounts].map((path) => `mounted ${path}`),
+      ...[...this.loops.keys()],
+    ];
+  }
+
+  async openDisk(options: DiskOptions): Promise<NativeDisk> {
+    this.step('openDisk');
+    if (existsSync(options.tracePath)) throw errnoError('EEXIST', 'open', options.tracePath);
+    writeFileSync(options.tracePath, '');
+    const disk = new FakeDisk(this, options);
+    this.open.add(disk);
+    await Promise.resolve();
+    return disk;
+  }
+  openTrace(): never {
+    throw errnoError('ENOENT', 'open');
+  }
+  lockFile(): number {
+    return 1;
+  }
+  unlockFile(): void {
+    this.calls.push('unlockFile');
+  }
+  async mountFuse({ directory }: { directory: string }): Promise<number> {
+    this.step('mountFuse');
+    this.mounts.add(directory);
+    await Promise.resolve();
+    return 99;
+  }
+  async unmountLazily(directory: string): Promise<void> {
+    this.step('unmountLazily');
+    if (!this.mounts.delete(directory)) throw errnoError('EINVAL', 'umount2', directory);
+    await Promise.resolve();
+  }
+  async attachLoop({ label }: { label: string }): Promise<string> {
+    this.step('attachLoop');
+    const device = `/dev/loop${this.nextLoop++}`;
+    this.loops.set(device, { label, disk: [...this.open].at(-1) ?? null });
+    await Promise.resolve();
+    return device;
+  }
+  async loopStatus(device: string): Promise<LoopStatus | null> {
+    await Promise.resolve();
+    const loop = this.loops.get(device);
+    if (!loop) return null;
+    const { label } = loop;
+    return { backingDevice: 0n, backingInode: 0n, label, readOnly: false, directIo: true };
+  }
+  async detachLoop({ device }: { device: string }): Promise<void> {
+    this.step('detachLoop');
+    const loop = this.loops.get(device);
+    this.loops.delete(device);
+    // The FUSE connection ends with its last user.
+    loop?.disk?.end(null);
+    await Promise.resolve();
+  }
+}

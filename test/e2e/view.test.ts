@@ -1,0 +1,137 @@
+/** Looking: the table by keyboard, the filter, pause and clear. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { command, hasProgram, until } from '../support/commands';
+import { Desktop } from '../support/desktop';
+import { pictureOnFailure } from '../support/failure-picture';
+import { Workspace } from '../support/workspace';
+
+const isRoot = process.getuid?.() === 0;
+
+describe.skipIf(!isRoot)('the requests of a disk (needs root)', () => {
+  let workspace: Workspace;
+  let desktop: Desktop;
+  let device: string;
+
+  const dd = (...words: string[]) => command('dd', 'status=none', ...words);
+  const read = (from: number, count: number) =>
+    dd(`if=${device}`, 'of=/dev/null', 'iflag=direct', 'bs=4k', `skip=${from}`, `count=${count}`);
+  const write = (to: number, count: number) =>
+    dd('if=/dev/urandom', `of=${device}`, 'oflag=direct', 'bs=4k', `seek=${to}`, `count=${count}`);
+  const grid = () => desktop.page.getByTestId('trace-grid');
+  const selected = () => desktop.rows().and(desktop.page.locator('[aria-selected="true"]'));
+  const sequence = async () => Number(await selected().getAttribute('data-sequence'));
+  const matching = async () => {
+    const text = await desktop.page.getByTestId('filter-count').innerText();
+    return text.split(' of ').map((number) => Number(number.replace(/\D/g, '')));
+  };
+
+  pictureOnFailure(() => desktop);
+  beforeAll(async () => {
+    workspace = new Workspace();
+    const image = workspace.image('view.img', 32, true);
+    desktop = await Desktop.launch(workspace, { images: [image] });
+    device = await desktop.device('view.img');
+    await desktop.select('view.img');
+    await read(0, 500);
+    await write(1000, 100);
+    await until('all are shown', async () => (await matching()).at(-1)! >= 600);
+  });
+  afterAll(async () => {
+    await desktop.close();
+    await workspace.end();
+  });
+
+  it('are walked through by keyboard', async () => {
+    const { page } = desktop;
+    await grid().focus();
+    await page.keyboard.press('Home');
+    await until('the first row', async () => (await sequence()) === 1);
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowDown');
+    await until('the third row', async () => (await sequence()) === 3);
+    await page.keyboard.press('ArrowUp');
+    await until('the second row', async () => (await sequence()) === 2);
+    await page.keyboard.press('End');
+    await until('the last row', async () => (await sequence()) >= 600);
+    await page.keyboard.press('Enter');
+    await page.getByTestId('inspector').waitFor();
+    await page.locator('[data-testid="inspector"]:not([data-sequence=""])').waitFor();
+    await page.keyboard.press('Escape');
+    await until('nothing selected', async () => (await selected().count()) === 0);
+  });
+
+  it('are filtered by operation and by sectors, and / goes to the filter', async () => {
+    const { page } = desktop;
+    await page.getByTestId('filter-write').click();
+    await until('the writes alone', async () => (await matching())[0] === 100);
+    await page.getByTestId('filter-write').click();
+    await grid().focus();
+    await page.keyboard.press('/');
+    // 4 KiB blocks 10 to 19.
+    await page.keyboard.type('80..159');
+    await until('ten blocks alone', async () => (await matching())[0] === 10);
+    await page.getByTestId('filter-sectors').fill('9..1');
+    await page.getByTestId('filter-error').waitFor();
+    await page.getByTestId('filter-sectors').fill('');
+    await until('all again', async () => {
+      const [first, all] = await matching();
+      return all === undefined || first === all;
+    });
+  });
+
+  it('are held back by a pause, while the I/O goes on', async () => {
+    const { page } = desktop;
+    const pause = page.getByTestId('pause');
+    await pause.click();
+    const [before] = await matching();
+    await write(2000, 50);
+    await until('the rows that wait', async () =>
+      (await page.getByTestId('held-back').innerText()).includes('50'),
+    );
+    expect((await matching())[0]).toBe(before);
+    await pause.click();
+    await until('the rows that waited', async () => (await matching())[0] === before! + 50);
+  });
+
+  it('are cleared from the view, and shown again', async () => {
+    const { page } = desktop;
+    const [before] = await matching();
+    await page.getByTestId('clear').click();
+    await until('an empty view', async () => (await desktop.rows().count()) === 0);
+    await page.getByTestId('show-all').click();
+    await until('all again', async () => ((await matching())[0] ?? 0) >= before!);
+  });
+
+  it.skipIf(!hasProgram('fio'))(
+    'all arrive, none lost, when there are 150,000 in a rush; and the table scrolls through them',
+    async () => {
+      const { page } = desktop;
+      const [before] = await matching();
+      await command(
+        'fio',
+        '--name=rush',
+        `--filename=${device}`,
+        '--rw=randread',
+        '--bs=4k',
+        '--direct=1',
+        '--ioengine=libaio',
+        '--iodepth=32',
+        '--io_size=614400k',
+        '--size=32m',
+        '--norandommap',
+      );
+      await until('all rows', async () => (await matching())[0]! >= before! + 150_000, 30_000);
+      await expect(page.getByTestId('status-lost').innerText()).resolves.toMatch(/^0 lost/);
+      await grid().focus();
+      await page.keyboard.press('Home');
+      await until('the first row', async () => (await sequence()) === 1);
+      await page.keyboard.press('End');
+      await until('the last row', async () => (await sequence()) >= 150_000);
+    },
+    60_000,
+  );
+
+  it('never made the page complain', () => {
+    expect(desktop.complaints).toEqual([]);
+  });
+});
