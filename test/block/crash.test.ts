@@ -28,7 +28,7 @@ describe('a daemon killed', () => {
       '--runtime=60',
       '--verify_state_save=0', // an error would leave a file in the project's directory
     );
-    await until('the load runs', async () => (await product.requests(disk)).length > 1000);
+    await until('the load runs', async () => (await product.requests(disk, 1000)).length === 1000);
     process.kill(pid, 'SIGKILL');
     const { status, output } = await load.ended;
     expect(status).not.toBe(0);

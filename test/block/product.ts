@@ -91,9 +91,13 @@ export class Product {
     if (status !== 0) throw new Error(`detach failed: ${stderr}`);
   }
 
-  /** Everything that is kept of a disk's requests. */
-  async requests(disk: AttachedDisk): Promise<TracedRequest[]> {
-    const { stdout } = await this.run('trace', '--json', '--no-follow', '--disk', disk.id);
+  /** What is kept of a disk's requests, the oldest first; with `most`, no more than that. */
+  async requests(disk: AttachedDisk, most?: number): Promise<TracedRequest[]> {
+    const limit = most === undefined ? [] : ['--count', String(most)];
+    const { stdout } = await this.run(
+      ...['trace', '--json', '--no-follow', '--disk', disk.id],
+      ...limit,
+    );
     return stdout
       .split('\n')
       .filter((line) => line !== '')
