@@ -26,12 +26,13 @@ export function formatBytes(value: number | bigint): string {
   return `${short(rest)} ${byteUnits[unit] ?? ''}`;
 }
 
-/** Nanoseconds: 267000 → "267 µs", 7320000 → "7.32 ms". */
+/** Nanoseconds, always three digits, so that a column lines up: "267 µs", "9.40 µs", "7.32 ms". */
 export function formatDuration(ns: number): string {
   if (ns < 1000) return `${Math.round(ns)} ns`;
-  if (ns < 999_500) return `${short(ns / 1000)} µs`;
-  if (ns < 999_500_000) return `${short(ns / 1e6)} ms`;
-  return `${short(ns / 1e9)} s`;
+  if (ns < 999_500) return `${(ns / 1000).toPrecision(3)} µs`;
+  if (ns < 999_500_000) return `${(ns / 1e6).toPrecision(3)} ms`;
+  const seconds = ns / 1e9;
+  return `${seconds < 999.5 ? seconds.toPrecision(3) : String(Math.round(seconds))} s`;
 }
 
 /** A rate: 5432 → "5.4k", 12 → "12". */
