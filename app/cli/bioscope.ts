@@ -50,18 +50,21 @@ async function run(words: readonly string[], terminal: Terminal): Promise<number
   return command(rest, terminal);
 }
 
-async function main(): Promise<void> {
-  const terminal = new Terminal();
+async function main(terminal: Terminal): Promise<number> {
   try {
-    process.exitCode = await run(process.argv.slice(2), terminal);
+    return await run(process.argv.slice(2), terminal);
   } catch (thrown) {
     const { code, message } = toErrorValue(thrown);
     terminal.say(message);
     if (!(thrown instanceof BioscopeError) && thrown instanceof Error) {
       process.stderr.write(`${thrown.stack ?? ''}\n`);
     }
-    process.exitCode = code === 'USAGE' ? 2 : 1;
+    return code === 'USAGE' ? 2 : 1;
   }
 }
 
-void main();
+// Node that ends by itself gives signals their default action back some
+// milliseconds before it is gone, and one more Ctrl-C would then be its status;
+// process.exit keeps our handlers. What was printed is out: `print` waits for
+// it, and Node writes standard error synchronously.
+void main(new Terminal()).then((status) => process.exit(status));

@@ -35,7 +35,6 @@ export async function workloadCommand(words: readonly string[]): Promise<number>
   } finally {
     await run('umount', [mountPoint]);
   }
-  process.stdin.destroy();
   return 0;
 }
 
