@@ -21,6 +21,8 @@ const packages = {
   test: [
     ...['xvfb', 'xauth', 'fio', 'dosfstools', 'fdisk', 'procps', 'git'],
     ...['clang', 'clang-format', 'clang-tidy', 'doctest-dev'],
+    // file systems whose structures the inspector explains
+    ...['ntfs-3g', 'exfatprogs', 'xfsprogs', 'cryptsetup-bin', 'genisoimage', 'mtools'],
     // the page on its own, with an outside that is made up
     'chromium',
   ],

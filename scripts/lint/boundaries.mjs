@@ -40,6 +40,8 @@ export const areas = {
     ],
     node: false,
   },
+  // Free of React and of the window, so that tests and fuzzers run it directly.
+  'renderer/structures': { areas: [], packages: ['@noble/hashes'], node: false },
 };
 
 /** The one file on each side that loops over the contract's channels. */
