@@ -50,6 +50,8 @@ async function runSuite({ name, about, work }) {
   console.log(`  ${name}: ${words.join(', ')} in ${seconds} s`);
   for (const skip of skips)
     console.log(`    skipped: ${skip.name}: ${skip.reason || 'no reason given'}`);
+  for (const { name: test, reason } of outcome.unsteady ?? [])
+    console.log(`    unsteady, passed at the second try: ${test}: ${reason}`);
   for (const { text, repeat } of outcome.failures) {
     console.log(`\n--- ${name} failed ${'-'.repeat(60)}\n${text.trimEnd()}`);
     if (repeat) console.log(`--- repeat with: ${repeat}`);

@@ -1,5 +1,6 @@
 // The suites of `npm test`. Each returns how many tests passed and failed, which
-// were skipped and why; the text of its failures; and a command that repeats it.
+// were skipped and why, which passed only at the second try; the text of its
+// failures; and a command that repeats it.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ import { root } from './sources.mjs';
  * @typedef {{
  *   passed: number, failed: number,
  *   skips: { name: string, reason: string }[],
+ *   unsteady?: { name: string, reason: string }[],
  *   failures: { text: string, repeat: string }[],
  * }} Outcome
  */
@@ -21,11 +23,12 @@ function crashed(text, repeat) {
 }
 
 function sum(outcomes) {
-  const total = { passed: 0, failed: 0, skips: [], failures: [] };
+  const total = { passed: 0, failed: 0, skips: [], unsteady: [], failures: [] };
   for (const outcome of outcomes) {
     total.passed += outcome.passed;
     total.failed += outcome.failed;
     total.skips.push(...outcome.skips);
+    total.unsteady.push(...(outcome.unsteady ?? []));
     total.failures.push(...outcome.failures);
   }
   return total;
@@ -72,14 +75,14 @@ async function vitest(projects, { display = false, timeoutSeconds }) {
     } catch {
       return crashed(`vitest left no report (${result.status})\n${result.output}`, repeat);
     }
-    const { passed, failed, skips } = report;
+    const { passed, failed, skips, unsteady } = report;
     const failures = failed > 0 ? [{ text: result.output, repeat }] : [];
     if (!result.ok && failed === 0)
       return sum([
-        { passed, failed, skips, failures },
+        { passed, failed, skips, unsteady, failures },
         crashed(`vitest ended with ${result.status}\n${result.output}`, repeat),
       ]);
-    return { passed, failed, skips, failures };
+    return { passed, failed, skips, unsteady, failures };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
