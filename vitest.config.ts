@@ -9,7 +9,12 @@ const seconds = 1000;
 const real = { retry: 1 };
 
 /** Suites that own the machine's block devices or its display: one file at a time. */
-const alone = { ...real, fileParallelism: false, testTimeout: 120 * seconds, hookTimeout: 120 * seconds };
+const alone = {
+  ...real,
+  fileParallelism: false,
+  testTimeout: 120 * seconds,
+  hookTimeout: 120 * seconds,
+};
 
 export default defineConfig({
   test: {
