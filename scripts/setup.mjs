@@ -23,6 +23,8 @@ const packages = {
     ...['clang', 'clang-format', 'clang-tidy', 'doctest-dev'],
     // file systems whose structures the inspector explains
     ...['ntfs-3g', 'exfatprogs', 'xfsprogs', 'cryptsetup-bin', 'genisoimage', 'mtools'],
+    // reads what captures are exported to
+    'blktrace',
     // the page on its own, with an outside that is made up
     'chromium',
   ],
@@ -72,7 +74,11 @@ function installable(entry) {
   return names.find(isKnown) ?? names[0];
 }
 
-async function ensurePackages(wanted) {
+/**
+ * Installs what is missing of `wanted` (Debian's names) where this user may; a
+ * UserError says what to do where not.
+ */
+export async function ensurePackages(wanted) {
   const missing = missingPackages(wanted);
   if (missing === null) {
     say('this is not a Debian: its packages are not checked (see README.md for what is needed)');
@@ -90,11 +96,7 @@ async function ensurePackages(wanted) {
         `  sudo apt-get install --yes ${missing.map(installable).join(' ')}\n`,
     );
   }
-  const lists = spawnSync('apt-cache', ['policy', 'make'], { encoding: 'utf8' });
-  if (!/Candidate: (?!\(none\))/.test(lists.stdout ?? '')) {
-    say('fetching the lists of Debian packages');
-    await apt(['update', '-q'], 'apt-get update');
-  }
+  await ensureLists();
   const names = missing.map(installable);
   const install = ['install', '--yes', '-q', '--no-install-recommends', ...names];
   say(`installing Debian packages: ${names.join(' ')}`);
@@ -105,6 +107,14 @@ async function ensurePackages(wanted) {
     await apt(['update', '-q'], 'apt-get update');
     await apt(install, 'apt-get install');
   }
+}
+
+/** Fetches apt's lists where there are none, as in a container; needs root. */
+export async function ensureLists() {
+  const known = spawnSync('apt-cache', ['policy', 'make'], { encoding: 'utf8' });
+  if (/Candidate: (?!\(none\))/.test(known.stdout ?? '')) return;
+  say('fetching the lists of Debian packages');
+  await run('apt-get', ['update', '-q'], { label: 'apt-get update' });
 }
 
 async function ensureNodeModules() {
