@@ -141,3 +141,99 @@ export const bioscopeTraceHeaderOffsets = {
   epochRealtimeNs: 48,
   state: 64,
 } as const;
+
+// native/wire/helper.h
+
+export const BIOSCOPE_HELPER_VERSION = 1;
+export const BIOSCOPE_HELPER_REQUEST_BYTES = 368;
+export const BIOSCOPE_HELPER_REPLY_BYTES = 896;
+/** Bytes of a tag: a-z 0-9 and, not first, "-". */
+export const BIOSCOPE_HELPER_TAG_MOST = 63;
+/** Channels opened by one request. */
+export const BIOSCOPE_HELPER_CHANNELS_MOST = 64;
+/** Loop devices of one user. */
+export const BIOSCOPE_HELPER_LOOPS_MOST = 256;
+/** Targets of one user. */
+export const BIOSCOPE_HELPER_TARGETS_MOST = 256;
+/** 2^53 sectors: 2^62 bytes. */
+export const BIOSCOPE_HELPER_SECTORS_MOST = 0x20000000000000n;
+/** Who are you: `owner` and `name` (the group). */
+export const BIOSCOPE_HELPER_HELLO = 1;
+/** Modprobe dm-user. */
+export const BIOSCOPE_HELPER_MODULE_LOAD = 2;
+/** Also puts a reloaded table in force. */
+export const BIOSCOPE_HELPER_TARGET_RESUME = 13;
+/** Every request that waits fails with EIO. */
+export const BIOSCOPE_HELPER_TARGET_ABORT = 15;
+/** Every target of this user, each as of STATUS. */
+export const BIOSCOPE_HELPER_TARGET_LIST = 18;
+/** Those that are nobody's of ours, each as of STATUS. */
+export const BIOSCOPE_HELPER_FOREIGN_LIST = 20;
+/** `count` channels, as descriptors. */
+export const BIOSCOPE_HELPER_FOREIGN_OPEN = 21;
+/** A FUSE connection as descriptor, its mount as `handle`. */
+export const BIOSCOPE_HELPER_FUSE_MOUNT = 30;
+/** Forgets the mount `handle`. */
+export const BIOSCOPE_HELPER_FUSE_UNMOUNT = 31;
+/** Of the device `name`; ENXIO when it is not configured. */
+export const BIOSCOPE_HELPER_LOOP_STATUS = 33;
+/** Of the device `name`; flag FORCE: its daemon is dead. */
+export const BIOSCOPE_HELPER_LOOP_DETACH = 34;
+/** CREATE, RELOAD, LOOP_ATTACH. */
+export const BIOSCOPE_HELPER_READ_ONLY = 0x1;
+/** CREATE, RELOAD: DISCARD is sent (our module's option). */
+export const BIOSCOPE_HELPER_DISCARDS = 0x2;
+/** SUSPEND. */
+export const BIOSCOPE_HELPER_NO_FLUSH = 0x8;
+/** REMOVE. */
+export const BIOSCOPE_HELPER_DEFERRED = 0x10;
+/** LOOP_DETACH. */
+export const BIOSCOPE_HELPER_FORCE = 0x20;
+/** Another reply with this id follows. */
+export const BIOSCOPE_HELPER_REPLY_MORE = 0x1;
+/** The device is read-only. */
+export const BIOSCOPE_HELPER_REPLY_READ_ONLY = 0x2;
+/** The target is suspended. */
+export const BIOSCOPE_HELPER_REPLY_SUSPENDED = 0x4;
+/** The target has a table in force. */
+export const BIOSCOPE_HELPER_REPLY_LIVE = 0x8;
+/** The loop device does direct I/O. */
+export const BIOSCOPE_HELPER_REPLY_DIRECT_IO = 0x10;
+/** The end of a list; this reply is no member of it. */
+export const BIOSCOPE_HELPER_REPLY_NONE = 0x20;
+
+/** Byte offsets in struct bioscope_helper_request; `size` is the whole. */
+export const bioscopeHelperRequestOffsets = {
+  size: 368,
+  id: 0,
+  sectors: 8,
+  version: 16,
+  verb: 20,
+  flags: 24,
+  count: 28,
+  handle: 32,
+  name: 40,
+  label: 296,
+} as const;
+
+/** Byte offsets in struct bioscope_helper_reply; `size` is the whole. */
+export const bioscopeHelperReplyOffsets = {
+  size: 896,
+  id: 0,
+  sectors: 8,
+  backingDevice: 16,
+  backingInode: 24,
+  version: 32,
+  verb: 36,
+  error: 40,
+  flags: 44,
+  handle: 48,
+  count: 52,
+  owner: 56,
+  major: 60,
+  minor: 64,
+  step: 72,
+  name: 104,
+  label: 360,
+  text: 424,
+} as const;

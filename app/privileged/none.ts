@@ -13,6 +13,7 @@ export function noPrivileges(): Privileges {
   return {
     available: false,
     explanation,
+    targets: null,
     mountFuse: missing,
     unmountLazily: missing,
     attachLoop: missing,

@@ -5,6 +5,7 @@ import type { Privileges } from './privileges';
 export function rootPrivileges(addon: NativeAddon): Privileges {
   return {
     available: true,
+    targets: null,
     explanation: 'Images become loop devices over a FUSE file that the engine serves.',
     mountFuse: (options) => addon.mountFuse(options),
     unmountLazily: (directory) => addon.unmountLazily(directory),
