@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "error.h"
+#include "serving_thread.h"
 
 namespace bioscope
 {
@@ -18,13 +19,22 @@ static const DiskOptions &checked(const DiskOptions &options)
 	return options;
 }
 
+static std::unique_ptr<TraceFile> trace_of(const DiskOptions &options)
+{
+	if (options.resume_trace)
+		return TraceFile::resume(options.trace_path, options.number, options.workers,
+					 options.ring_capacity);
+	return std::make_unique<TraceFile>(options.trace_path, options.number, options.workers,
+					   options.ring_capacity);
+}
+
 Disk::Disk(std::unique_ptr<Backend> backend, const DiskOptions &options)
-    : options_(checked(options)), backend_(std::move(backend)),
-      trace_(options.trace_path, options.number, options.workers, options.ring_capacity),
+    : options_(checked(options)), backend_(std::move(backend)), trace_(trace_of(options)),
       payloads_(options.workers, options.trace ? options.payload_limit : 0)
 {
 	for (unsigned index = 0; index < options.workers; index++)
 		workers_.push_back(std::make_unique<Worker>(*this, index));
+	next_sequence_ = trace_->last_sequence() + 1;
 }
 
 Disk::~Disk() = default;
@@ -50,9 +60,16 @@ Counters Disk::counters() const
 	return sum;
 }
 
+void Disk::lock_memory()
+{
+	bioscope::lock_memory(trace_->memory());
+	for (unsigned index = 0; index < worker_count(); index++)
+		bioscope::lock_memory(payloads_.arena(index).memory());
+}
+
 void Disk::close_trace()
 {
-	trace_.close();
+	trace_->close();
 }
 
 Worker::Worker(Disk &disk, unsigned index) : disk_(disk), index_(index)
@@ -216,7 +233,7 @@ void Worker::complete(const InFlight &flight, int error, std::span<const std::by
 		if (!payload.empty() && arena().keep(flight.sequence, payload))
 			record.marks = BIOSCOPE_MARK_PAYLOAD;
 		record.disk = disk_.options_.number;
-		disk_.trace_.append(index_, record);
+		disk_.trace_->append(index_, record);
 	}
 	count(request, error);
 	disk_.in_flight_.fetch_sub(1, std::memory_order_relaxed);

@@ -22,7 +22,8 @@ struct DiskOptions {
 	uint32_t number = 0; // in the trace records
 	uint8_t route = BIOSCOPE_ROUTE_FUSE_LOOP;
 	unsigned workers = 4;                 // engine threads, each with a ring
-	std::string trace_path;               // the trace file; must not exist yet
+	std::string trace_path;               // the trace file; must not exist yet,
+	bool resume_trace = false;            // unless it is to be gone on with
 	uint64_t ring_capacity = 1 << 16;     // records, a power of two
 	uint64_t payload_limit = 64ULL << 20; // bytes over all workers; 0 keeps none
 	bool trace = true;                    // false: no records, no payloads
@@ -40,7 +41,7 @@ class Worker;
 class Disk
 {
 public:
-	// Makes the trace file. Throws std::system_error.
+	// Makes the trace file, or goes on with it. Throws std::system_error.
 	Disk(std::unique_ptr<Backend> backend, const DiskOptions &options);
 	~Disk();
 
@@ -52,6 +53,9 @@ public:
 
 	Counters counters() const; // any thread
 	PayloadStore &payloads() { return payloads_; }
+	// Locks the rings and the payloads into memory, as their pages are touched; see
+	// serving_thread.h for what becomes of a failure.
+	void lock_memory();
 	// Marks the trace as complete. After the last worker has ended.
 	void close_trace();
 
@@ -60,7 +64,7 @@ private:
 
 	DiskOptions options_;
 	std::unique_ptr<Backend> backend_;
-	TraceFile trace_;
+	std::unique_ptr<TraceFile> trace_;
 	PayloadStore payloads_;
 	std::vector<std::unique_ptr<Worker>> workers_;
 	std::atomic<uint64_t> next_sequence_{1};

@@ -54,6 +54,9 @@ public:
 	// arena, copied otherwise. False if it is empty or larger than the limit.
 	bool keep(uint64_t sequence, std::span<const std::byte> payload);
 
+	// All of it, kept or not.
+	std::span<const std::byte> memory() const { return {memory_, size_}; }
+
 	// The readers' side: any thread.
 
 	// Bytes of the whole payload, if it is still kept.

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cerrno>
 #include <cstring>
@@ -37,7 +39,8 @@ static uint64_t realtime_ns()
 
 TraceFile::TraceFile(const std::string &path, uint32_t disk, uint32_t ring_count,
 		     uint64_t ring_capacity)
-    : capacity_(ring_capacity), ring_bytes_(trace_ring_bytes(ring_capacity))
+    : ring_count_(ring_count), capacity_(ring_capacity),
+      ring_bytes_(trace_ring_bytes(ring_capacity))
 {
 	if (!trace_capacity_valid(ring_capacity) || ring_count == 0 ||
 	    ring_count > trace_ring_limit)
@@ -83,6 +86,75 @@ TraceFile::TraceFile(const std::string &path, uint32_t disk, uint32_t ring_count
 	std::memcpy(base_, &header, sizeof(header));
 }
 
+TraceFile::TraceFile(std::byte *base, uint32_t ring_count, uint64_t ring_capacity)
+    : base_(base), ring_count_(ring_count), capacity_(ring_capacity),
+      ring_bytes_(trace_ring_bytes(ring_capacity)), heads_(std::make_unique<Head[]>(ring_count))
+{
+	bytes_ = BIOSCOPE_TRACE_HEADER_BYTES + ring_count * ring_bytes_;
+	for (uint32_t index = 0; index < ring_count; index++)
+		heads_[index].value = std::atomic_ref(*ring(index)).load(std::memory_order_acquire);
+}
+
+std::unique_ptr<TraceFile> TraceFile::resume(const std::string &path, uint32_t disk,
+					     uint32_t ring_count, uint64_t ring_capacity)
+{
+	int fd = open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		throw_error(errno, "open", path);
+	auto fail = [&](int error, const char *call) {
+		::close(fd);
+		throw_error(error, call, path);
+	};
+	struct stat status {
+	};
+	bioscope_trace_header header{};
+	if (fstat(fd, &status) != 0)
+		fail(errno, "fstat");
+	if (pread(fd, &header, sizeof(header), 0) != static_cast<ssize_t>(sizeof(header)))
+		fail(EBADMSG, "trace header");
+	const uint64_t ring_bytes = trace_ring_bytes(ring_capacity);
+	const uint64_t bytes = BIOSCOPE_TRACE_HEADER_BYTES + ring_count * ring_bytes;
+	if (!S_ISREG(status.st_mode) || static_cast<uint64_t>(status.st_size) != bytes ||
+	    header.magic != BIOSCOPE_TRACE_MAGIC || header.version != BIOSCOPE_TRACE_VERSION ||
+	    header.ring_count != ring_count || header.ring_capacity != ring_capacity ||
+	    header.ring_bytes != ring_bytes || header.disk != disk)
+		fail(EBADMSG, "trace header");
+	void *map = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		fail(errno, "mmap");
+	::close(fd);
+	auto *base = static_cast<std::byte *>(map);
+	auto *pid =
+	    reinterpret_cast<uint32_t *>(base + offsetof(bioscope_trace_header, daemon_pid));
+	auto *state = reinterpret_cast<uint32_t *>(base + offsetof(bioscope_trace_header, state));
+	std::atomic_ref(*pid).store(static_cast<uint32_t>(getpid()), std::memory_order_relaxed);
+	std::atomic_ref(*state).store(BIOSCOPE_TRACE_OPEN, std::memory_order_release);
+	return std::unique_ptr<TraceFile>(new TraceFile(base, ring_count, ring_capacity));
+}
+
+uint64_t *TraceFile::ring(uint32_t index) const
+{
+	return reinterpret_cast<uint64_t *>(base_ + BIOSCOPE_TRACE_HEADER_BYTES +
+					    index * ring_bytes_);
+}
+
+uint64_t TraceFile::last_sequence() const
+{
+	// Records lie in the order of completion: the greatest sequence is among the
+	// last as many as there may have been requests in flight.
+	constexpr uint64_t deepest = 4096;
+	uint64_t last = 0;
+	for (uint32_t index = 0; index < ring_count_; index++) {
+		const uint64_t head = heads_[index].value;
+		const auto *records = reinterpret_cast<const bioscope_trace_record *>(
+		    reinterpret_cast<const std::byte *>(ring(index)) + BIOSCOPE_TRACE_RING_BYTES);
+		const uint64_t count = std::min({head, capacity_, deepest});
+		for (uint64_t number = head - count; number < head; number++)
+			last = std::max(last, records[number & (capacity_ - 1)].sequence);
+	}
+	return last;
+}
+
 TraceFile::~TraceFile()
 {
 	if (base_)
@@ -92,7 +164,7 @@ TraceFile::~TraceFile()
 void TraceFile::append(uint32_t ring, const bioscope_trace_record &record)
 {
 	constexpr size_t words = sizeof(record) / sizeof(uint64_t);
-	std::byte *start = base_ + BIOSCOPE_TRACE_HEADER_BYTES + ring * ring_bytes_;
+	auto *start = reinterpret_cast<std::byte *>(this->ring(ring));
 	uint64_t head = heads_[ring].value;
 	auto *slot = reinterpret_cast<uint64_t *>(start + BIOSCOPE_TRACE_RING_BYTES +
 						  (head & (capacity_ - 1)) * sizeof(record));

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "../wire/trace.h"
@@ -31,6 +32,11 @@ public:
 	// std::system_error; EEXIST if the path is taken. Leaves no file behind then.
 	TraceFile(const std::string &path, uint32_t disk, uint32_t ring_count,
 		  uint64_t ring_capacity);
+	// Goes on writing the file that an engine before this one left, which must not
+	// write any more: its records stay, readers that have it open go on. Throws
+	// std::system_error; EBADMSG if the file is not one of this shape.
+	static std::unique_ptr<TraceFile> resume(const std::string &path, uint32_t disk,
+						 uint32_t ring_count, uint64_t ring_capacity);
 	~TraceFile();
 	TraceFile(const TraceFile &) = delete;
 	TraceFile &operator=(const TraceFile &) = delete;
@@ -38,16 +44,27 @@ public:
 	// Publishes one record. Each ring has one writing thread.
 	void append(uint32_t ring, const bioscope_trace_record &record);
 
+	// The greatest sequence among the newest records of every ring; 0 if none.
+	uint64_t last_sequence() const;
+
+	// The whole file, as it is mapped.
+	std::span<const std::byte> memory() const { return {base_, bytes_}; }
+
 	// Marks the file as complete; any thread, after the last append.
 	void close();
 
 private:
+	// Takes a mapping of the whole file over.
+	TraceFile(std::byte *base, uint32_t ring_count, uint64_t ring_capacity);
+	uint64_t *ring(uint32_t index) const;
+
 	struct alignas(64) Head {
 		uint64_t value = 0; // the writer's own copy: the shared one is never read back
 	};
 
 	std::byte *base_ = nullptr;
 	uint64_t bytes_ = 0;
+	uint32_t ring_count_;
 	uint64_t capacity_;
 	uint64_t ring_bytes_;
 	std::unique_ptr<Head[]> heads_;

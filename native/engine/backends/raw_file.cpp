@@ -87,6 +87,36 @@ RawFile::~RawFile()
 	::close(fd_);
 }
 
+uint64_t RawFile::present_bytes() const
+{
+	if (block_device_) {
+		uint64_t bytes = 0;
+		if (ioctl(fd_, BLKGETSIZE64, &bytes) != 0)
+			throw_error(errno, "BLKGETSIZE64");
+		return bytes;
+	}
+	struct stat status {
+	};
+	if (fstat(fd_, &status) != 0)
+		throw_error(errno, "fstat");
+	return static_cast<uint64_t>(status.st_size);
+}
+
+uint64_t RawFile::present_size() const
+{
+	const uint64_t bytes = present_bytes();
+	return bytes - bytes % DM_USER_SECTOR_BYTES;
+}
+
+void RawFile::take_present_size()
+{
+	const uint64_t bytes = present_bytes();
+	if (bytes < DM_USER_SECTOR_BYTES)
+		throw_error(ENODATA, "size");
+	size_.store(bytes - bytes % DM_USER_SECTOR_BYTES, std::memory_order_relaxed);
+	tail_.store(bytes % DM_USER_SECTOR_BYTES, std::memory_order_relaxed);
+}
+
 int RawFile::read(uint64_t offset, std::span<std::byte> into)
 {
 	while (!into.empty()) {

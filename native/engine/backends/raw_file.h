@@ -27,10 +27,15 @@ public:
 	RawFile(const RawFile &) = delete;
 	RawFile &operator=(const RawFile &) = delete;
 
-	uint64_t size() const override { return size_; }
+	uint64_t size() const override { return size_.load(std::memory_order_relaxed); }
 	bool read_only() const override { return read_only_; }
 	// Bytes past the last whole sector; not part of the device, never touched.
-	uint64_t tail() const { return tail_; }
+	uint64_t tail() const { return tail_.load(std::memory_order_relaxed); }
+	// The image's size as it is now, whole sectors, in bytes. Throws Error.
+	uint64_t present_size() const;
+	// From now on the disk has the size that the image has now; ENODATA when not even
+	// one sector is left. Requests beyond it fail with EIO. Throws Error. Any thread.
+	void take_present_size();
 	bool block_device() const { return block_device_; }
 
 	int read(uint64_t offset, std::span<std::byte> into) override;
@@ -50,11 +55,12 @@ protected:
 			      bool &block_device);
 
 private:
+	uint64_t present_bytes() const;
 	int write_zero_bytes(uint64_t offset, uint64_t length);
 
 	const int fd_;
-	const uint64_t size_;
-	const uint64_t tail_;
+	std::atomic<uint64_t> size_;
+	std::atomic<uint64_t> tail_;
 	const bool read_only_;
 	const bool block_device_;
 	// What the file system has refused once is not asked for again.

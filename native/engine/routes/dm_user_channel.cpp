@@ -7,6 +7,8 @@
 #include <cstring>
 #include <new>
 
+#include "../serving_thread.h"
+
 namespace bioscope
 {
 
@@ -123,8 +125,9 @@ DmUserChannel::~DmUserChannel()
 		thread_.join();
 }
 
-void DmUserChannel::start()
+void DmUserChannel::start(std::function<void(const ChannelEnd &)> on_end)
 {
+	on_end_ = std::move(on_end);
 	SignalsBlocked inherited_by_the_threads;
 	slow_lane_.start();
 	thread_ = std::thread(&DmUserChannel::run, this);
@@ -153,6 +156,8 @@ ChannelEnd DmUserChannel::wait()
 void DmUserChannel::run()
 {
 	pthread_setname_np(pthread_self(), "channel");
+	become_serving_thread();
+	lock_memory(parser_.memory());
 	ChannelEnd end;
 	try {
 		end = serve_until_end();
@@ -160,6 +165,9 @@ void DmUserChannel::run()
 		end = {ChannelEnd::Reason::failed, ENOMEM, "no memory for the channel"};
 	}
 	slow_lane_.finish();
+	port_.reset();
+	if (on_end_)
+		on_end_(end);
 	std::lock_guard lock(end_mutex_);
 	end_ = std::move(end);
 	ended_ = true;

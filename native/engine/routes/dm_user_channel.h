@@ -5,6 +5,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -48,8 +49,10 @@ public:
 	DmUserChannel(const DmUserChannel &) = delete;
 	DmUserChannel &operator=(const DmUserChannel &) = delete;
 
-	// Starts both threads. Once. Throws std::system_error.
-	void start();
+	// Starts both threads. Once. Throws std::system_error. `on_end` is called on the
+	// channel's own thread when it has ended and its descriptor is closed, so that the
+	// kernel has what it held for others.
+	void start(std::function<void(const ChannelEnd &)> on_end = {});
 	// Answers every request that has wholly arrived, then ends the channel, also
 	// while it waits in read(). Returns when it has ended. A reader that the
 	// kernel does not let go even for a signal (seen with the first dm-user
@@ -94,6 +97,7 @@ private:
 	std::unique_ptr<std::byte[]> read_room_;
 	size_t read_capacity_ = 0;
 
+	std::function<void(const ChannelEnd &)> on_end_;
 	std::thread thread_;
 	std::mutex end_mutex_;
 	std::condition_variable ended_changed_;

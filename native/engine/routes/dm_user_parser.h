@@ -49,6 +49,9 @@ public:
 	void received(size_t count) { end_ += count; }
 	Next next(ChannelRequest &out);
 
+	// The receive buffer as it is now, for locking it into memory.
+	std::span<std::byte> memory() { return {buffer_.get(), capacity_}; }
+
 	// True between two requests: nothing is half received.
 	bool idle() const { return begin_ == end_ && skip_left_ == 0; }
 

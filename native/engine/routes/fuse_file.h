@@ -15,6 +15,7 @@
 
 #include "../disk.h"
 #include "channel_stop.h"
+#include "route.h"
 
 struct fuse_session;
 
@@ -53,24 +54,24 @@ struct FuseFileOptions {
 //
 // One thread per worker of the disk; each serves one request at a time, from the
 // read() of /dev/fuse to the reply.
-class FuseFile
+class FuseFile final : public Route
 {
 public:
 	FuseFile(Disk &disk, FuseFileOptions options);
 	// Stops. The disk must outlive it.
-	~FuseFile();
+	~FuseFile() override;
 	FuseFile(const FuseFile &) = delete;
 	FuseFile &operator=(const FuseFile &) = delete;
 
 	// Mounts where needed, starts the threads and returns once the kernel's
 	// FUSE_INIT is answered, so that the file can be opened. Once. Throws Error;
 	// nothing is left mounted then, and the fd is closed.
-	void start();
+	void start() override;
 
 	// Ends the threads, each after the request it is serving, and closes the
 	// connection: what the kernel still had queued fails with ECONNABORTED. Any
 	// thread but the route's own; idempotent.
-	void stop();
+	void stop() override;
 
 private:
 	friend struct FuseOperations;

@@ -3,6 +3,8 @@
 
 #include <new>
 
+#include "../serving_thread.h"
+
 namespace bioscope
 {
 
@@ -63,6 +65,7 @@ void SlowLane::interrupt()
 void SlowLane::run()
 {
 	pthread_setname_np(pthread_self(), "channel-slow");
+	become_serving_thread();
 	std::unique_lock lock(mutex_);
 	for (;;) {
 		changed_.wait(lock, [&] { return finishing_ || !queue_.empty(); });
