@@ -95,6 +95,27 @@ export interface NativeTraceReader {
   close(): void;
 }
 
+/** The kept payloads of an open disk, for another thread than the one that opened it. */
+export interface NativePayloads {
+  /**
+   * Appends the payloads that are kept of the first `count` of `records` to
+   * `into`, behind its first `used` bytes, and writes for each record the
+   * payload's length to `lengths` (int32), -1 where there is none. Stops before
+   * the first one that does not fit any more. Never blocks.
+   *
+   * `count`: records dealt with; `used`: bytes of `into` used now; `gone`:
+   * payloads that were kept once, but not any more.
+   */
+  read(
+    records: ArrayBuffer,
+    count: number,
+    which: 'writes' | 'all',
+    into: ArrayBuffer,
+    used: number,
+    lengths: ArrayBuffer,
+  ): { readonly count: number; readonly used: number; readonly gone: number };
+}
+
 export interface LoopStatus {
   /** st_dev and st_ino of the backing file. */
   readonly backingDevice: bigint;
@@ -110,6 +131,10 @@ export interface NativeAddon {
   readonly traceVersion: number;
   openDisk(options: DiskOptions): Promise<NativeDisk>;
   openTrace(path: string, from: 'oldest' | 'newest'): NativeTraceReader;
+  /** The payloads of the disk of this process whose trace file is at `tracePath`; ENOENT if there is none. Any thread. */
+  openPayloads(tracePath: string): NativePayloads;
+  /** CRC-32C of `bytes`; of what came before them as well, if that had the CRC `before` (otherwise 0). */
+  crc32c(bytes: Uint8Array, before: number): number;
   /**
    * An exclusive lock on `path` (created 0600) for the life of the process or
    * until `unlockFile`; returns null when another process has it.

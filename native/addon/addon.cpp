@@ -5,6 +5,7 @@
 #include "../wire/trace.h"
 #include "disk_object.h"
 #include "lock_file.h"
+#include "payload_object.h"
 #include "privileged.h"
 #include "trace_object.h"
 
@@ -18,6 +19,8 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports)
 	exports.Set("traceVersion", Napi::Number::New(env, BIOSCOPE_TRACE_VERSION));
 	add("openDisk", DiskObject::open);
 	add("openTrace", open_trace);
+	add("openPayloads", open_payloads);
+	add("crc32c", checksum);
 	add("lockFile", lock_file);
 	add("unlockFile", unlock_file);
 	add("mountFuse", mount_fuse);

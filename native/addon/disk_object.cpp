@@ -9,6 +9,7 @@
 #include "../engine/error.h"
 #include "../engine/trace_file.h"
 #include "convert.h"
+#include "payload_object.h"
 
 namespace bioscope
 {
@@ -63,6 +64,7 @@ Napi::Value DiskObject::open(const Napi::CallbackInfo &info)
 		std::unique_ptr<RawFile> image = RawFile::open(image_path, read_only);
 		open->image = image.get();
 		open->disk = std::make_unique<Disk>(std::move(image), options);
+		publish_payloads(options.trace_path, {open, &open->disk->payloads()});
 		return open;
 	};
 	auto convert = [](Napi::Env env, Open &open) -> Napi::Value {

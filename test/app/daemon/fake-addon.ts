@@ -114,6 +114,14 @@ export class FakeAddon implements NativeAddon {
   openTrace(): never {
     throw errnoError('ENOENT', 'open');
   }
+
+  openPayloads(): never {
+    throw new Error('the fake addon keeps no payloads');
+  }
+
+  crc32c(): never {
+    throw new Error('the fake addon sums nothing up');
+  }
   lockFile(): number {
     return 1;
   }
