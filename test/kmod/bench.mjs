@@ -146,7 +146,7 @@ async function main(words) {
   await ensurePackages(['rig', 'build', 'tests', 'bench']);
   await buildPrograms();
   const kernel = await findKernel(options.kernel);
-  const module = await buildModule(kernel);
+  const { module } = await buildModule(kernel);
   const out = join(root, 'build/kmod/bench');
   const runs = options.rounds * cells.length * names.length;
   const load = () => loadavg()[0].toFixed(2);

@@ -1,7 +1,8 @@
 // Builds what a guest runs: the module for its kernel, and the programs of the tests.
-import { cpSync, existsSync, mkdirSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, run, UserError } from '../../scripts/steps.mjs';
+import { searchPath } from './kernels.mjs';
 
 const built = join(root, 'build/kmod');
 
@@ -13,11 +14,13 @@ export async function buildPrograms() {
 }
 
 /**
- * Builds the module for one kernel, in a copy of its sources: two kernels must not
- * share objects, and the tree stays clean. Any warning is an error.
+ * Builds the module for one kernel, in a copy of its sources (two kernels must not share
+ * objects, and the tree stays clean), and installs it below a folder of its own. Any
+ * warning is an error.
  *
  * @param {import('./kernels.mjs').Kernel} kernel
- * @returns {Promise<string>} the path of dm-user.ko
+ * @returns {Promise<{ module: string, installed: string }>} the path of dm-user.ko, and
+ *   what `make install` took for the root directory
  */
 export async function buildModule(kernel) {
   const directory = join(built, kernel.tree ? kernel.release : `${kernel.name}-${kernel.release}`);
@@ -30,13 +33,17 @@ export async function buildModule(kernel) {
   cpSync(source, join(directory, 'kmod'), copy);
   cpSync(join(root, 'native/wire'), join(directory, 'wire'), copy);
   const work = join(directory, 'kmod');
-  const output = await run('make', ['-C', kernel.headers, `M=${work}`, 'W=1', 'modules'], {
+  const installed = join(directory, 'installed');
+  rmSync(installed, { recursive: true, force: true });
+  const parameters = ['install', 'W=1', `KDIR=${kernel.headers}`, `INSTALL_MOD_PATH=${installed}`];
+  const output = await run('make', ['-C', work, ...parameters], {
     label: `the module for ${kernel.release}`,
+    env: { ...process.env, PATH: searchPath },
   });
   // The headers of a kernel built elsewhere warn that the compiler differs: not ours.
   const warning = output
     .split('\n')
     .find((line) => /dm-user|kmod\/.*warning:/.test(line) && /warning:/.test(line));
   if (warning) throw new UserError(`the module does not build without warnings: ${warning}`);
-  return join(work, 'dm-user.ko');
+  return { module: join(work, 'dm-user.ko'), installed };
 }

@@ -14,15 +14,18 @@ import {
 } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
+import { ensureLists, ensurePackages as install } from '../../scripts/setup.mjs';
 import { UserError, run, say } from '../../scripts/steps.mjs';
 
 /**
- * The Debian packages that these tests need, by what for. gcc-12 is what Debian 12
- * builds its kernels with; any gcc does where that one does not exist.
+ * The Debian packages that these tests need, by what for (a|b as in scripts/setup.mjs).
+ * gcc-12 is what Debian 12 builds its kernels with; any gcc does where that one does
+ * not exist.
  */
 export const packages = {
   rig: ['qemu-system-x86', 'busybox-static', 'cpio', 'kmod', 'xz-utils'],
-  build: ['gcc', 'make', 'libc6-dev', 'linux-libc-dev'],
+  // The last two: what the kernels' own build tools are linked with.
+  build: ['gcc', 'make', 'libc6-dev', 'linux-libc-dev', 'libelf1|libelf1t64', 'libssl3|libssl3t64'],
   tests: ['fio', 'e2fsprogs', 'dmsetup', 'util-linux', 'mount', 'procps'],
   bench: ['nbdkit', 'nbd-client'],
 };
@@ -46,31 +49,18 @@ function ask(program, ...parameters) {
   return status === 0 ? stdout : '';
 }
 
-const searchPath = `${process.env.PATH}:/usr/sbin:/sbin`;
+/** PATH with the administrator's programs, which an ordinary user's may lack. */
+export const searchPath = `${process.env.PATH}:/usr/sbin:/sbin`;
 
 function isThere(program) {
   return searchPath.split(':').some((directory) => existsSync(join(directory, program)));
 }
 
-/** Installs what is missing of the groups where this user may; says what to do where not. */
+/** Installs what is missing of the groups where this user may; a UserError says what to do where not. */
 export async function ensurePackages(groups) {
-  const lacking = groups.filter((group) => !programs[group].every(isThere));
-  if (lacking.length === 0) return;
-  const names = lacking.flatMap((group) => packages[group]);
-  if (process.getuid() !== 0 || !isThere('apt-get'))
-    throw new UserError(
-      `missing: ${lacking.flatMap((group) => programs[group].filter((name) => !isThere(name))).join(', ')}. ` +
-        `On Debian: sudo apt-get install --yes ${names.join(' ')}`,
-    );
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const install = ['install', '--yes', '-q', '--no-install-recommends', ...names];
-  say(`installing Debian packages: ${names.join(' ')}`);
-  try {
-    await run('apt-get', install, { env, label: 'apt-get install' });
-  } catch {
-    await run('apt-get', ['update', '-q'], { env, label: 'apt-get update' });
-    await run('apt-get', install, { env, label: 'apt-get install' });
-  }
+  await install(groups.flatMap((group) => packages[group]));
+  const absent = groups.flatMap((group) => programs[group].filter((name) => !isThere(name)));
+  if (absent.length > 0) throw new UserError(`missing: ${absent.join(', ')}`);
 }
 
 /** The newest version of a series that apt offers, as in linux-image-VERSION; or undefined. */
@@ -144,10 +134,19 @@ async function fetchKernel(version) {
 
 /** @returns {Promise<Kernel>} */
 async function debianKernel(name) {
-  const version = newestOffered(name) ?? newestCached(name);
+  if (process.getuid() === 0 && isThere('apt-get')) await ensureLists();
+  let version = newestOffered(name) ?? newestCached(name);
   if (!version) throw new UserError(`apt offers no generic kernel ${name} for amd64`);
+  if (!existsSync(join(cache, version, 'ok'))) {
+    try {
+      await fetchKernel(version);
+    } catch (error) {
+      version = newestCached(name);
+      if (!version) throw error;
+      say(`${error.message}\nbioscope: ${version} is there and does as well`);
+    }
+  }
   const tree = join(cache, version);
-  if (!existsSync(join(tree, 'ok'))) await fetchKernel(version);
   return {
     name,
     release: version,

@@ -18,9 +18,9 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError, run } from '../../scripts/steps.mjs';
+import { searchPath } from './kernels.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const searchPath = `${process.env.PATH}:/usr/sbin:/sbin`;
 
 /** What the guest's first steps need where it is not built into the kernel. */
 const earlyModules = ['virtio_pci', '9pnet_virtio', '9p', 'overlay'];

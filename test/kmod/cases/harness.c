@@ -1,40 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * cases [--list] [--long] [--slow N] [TEXT ...]: runs the cases whose names contain one
- * of the texts, or all. A line each:
- *
- *   ok - NAME (SECONDS)
- *   not ok - NAME (SECONDS)
- *   # a line of detail
+ * harness.c - what the cases are written with: disks, daemons, requests, channels.
  */
 #define _GNU_SOURCE
 #include "harness.h"
 
-#include <dirent.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
-
-#define PREFIX "test-"
-
-int slowness = 1;
-static int patience = 1; /* time limits: a debugging kernel, emulated, on a busy machine */
-bool run_long;
-static char programs[256]; /* the directory of the daemons: where this program lies */
-static struct test_case *first, **last = &first;
-static uint64_t seed;
-
-void add_case(struct test_case *test)
-{
-	*last = test;
-	last = &test->next;
-}
 
 double now(void)
 {
@@ -86,6 +63,20 @@ void fail(const char *file, int line, const char *format, ...)
 	_exit(1);
 }
 
+long number_from(const char *path, const char *key)
+{
+	char line[256];
+	long value = -1;
+	FILE *file = fopen(path, "r");
+
+	check(file);
+	while (value < 0 && fgets(line, sizeof(line), file))
+		if (!strncmp(line, key, strlen(key)))
+			value = strtol(line + strlen(key), NULL, 10);
+	fclose(file);
+	return value;
+}
+
 /* ---- disks ---- */
 
 int disk_try(struct disk *disk, size_t bytes, const char *options)
@@ -96,7 +87,7 @@ int disk_try(struct disk *disk, size_t bytes, const char *options)
 	int result;
 
 	if (!disk->name[0])
-		snprintf(disk->name, sizeof(disk->name), PREFIX "%d-%d", getpid(), serial++);
+		snprintf(disk->name, sizeof(disk->name), TEST_PREFIX "%d-%d", getpid(), serial++);
 	disk->sectors = bytes / 512;
 	snprintf(disk->backing, sizeof(disk->backing), "/dev/shm/%s", disk->name);
 	snprintf(arguments, sizeof(arguments), "0 %llu %s%s%s", (unsigned long long)disk->sectors,
@@ -139,7 +130,7 @@ void disk_remove(const struct disk *disk)
 {
 	int result = -EBUSY;
 
-	for (int attempt = 0; result == -EBUSY && attempt < 500 * slowness; attempt++) {
+	for (int attempt = 0; result == -EBUSY && attempt < 6000; attempt++) {
 		if (attempt)
 			usleep(10000);
 		result = dm_remove(disk->name, false);
@@ -189,13 +180,37 @@ void disk_state(const struct disk *disk, const char *state)
 
 void disk_await(const struct disk *disk, const char *field, uint64_t value)
 {
-	for (int attempt = 0; attempt < 500 * slowness; attempt++) {
+	for (int attempt = 0; attempt < 6000; attempt++) {
 		if (disk_status(disk, field) == value)
 			return;
 		usleep(10000);
 	}
 	fail(__FILE__, __LINE__, "%s of %s stays %llu, not %llu", field, disk->name,
 	     (unsigned long long)disk_status(disk, field), (unsigned long long)value);
+}
+
+struct suspension {
+	char name[64];
+	bool flush;
+};
+
+static void *suspend(void *data)
+{
+	struct suspension suspension = *(struct suspension *)data;
+
+	free(data);
+	return (void *)(long)dm_suspend(suspension.name, suspension.flush);
+}
+
+pthread_t suspend_start(const struct disk *disk, bool flush)
+{
+	struct suspension *suspension = malloc(sizeof(*suspension));
+	pthread_t thread;
+
+	strcpy(suspension->name, disk->name);
+	suspension->flush = flush;
+	check(!pthread_create(&thread, NULL, suspend, suspension));
+	return thread;
 }
 
 /* ---- programs ---- */
@@ -327,6 +342,12 @@ int io_finish(struct io *io)
 	return io->result;
 }
 
+void io_free(struct io *io)
+{
+	free(io->buffer);
+	free(io);
+}
+
 bool io_waits(struct io *io, int milliseconds)
 {
 	for (int waited = 0; waited < milliseconds * slowness; waited += 10) {
@@ -434,272 +455,46 @@ pthread_t serve_in_background(int fd, struct backing *backing)
 	return thread;
 }
 
-/* ---- running them ---- */
+/* ---- fixtures ---- */
 
-static const char *const complaints[] = {
-    "BUG:",
-    "Oops",
-    "WARNING:",
-    "INFO: task",
-    "INFO: rcu",
-    "INFO: trying",
-    "KASAN",
-    "possible recursive",
-    "possible circ",
-    "possible irq",
-    "inconsistent lock",
-    "list_del corruption",
-    "list_add corruption",
-    "refcount_t",
-    "general protection",
-    "sysfs: cannot create",
-    "UBSAN",
-    "Call Trace",
-};
-
-static int log_fd = -1;
-
-/* True when the kernel's log said nothing bad since the last call. */
-static bool log_is_clean(void)
+void set_up(struct fixture *f, const char *options, bool with_channel)
 {
-	char record[8192];
-	bool clean = true;
-	ssize_t length;
-
-	while ((length = read(log_fd, record, sizeof(record) - 1)) > 0 || errno == EPIPE) {
-		char *text;
-
-		if (length <= 0)
-			continue;
-		record[length] = '\0';
-		text = strchr(record, ';');
-		text = text ? text + 1 : record;
-		for (size_t i = 0; i < sizeof(complaints) / sizeof(*complaints); i++)
-			if (strstr(text, complaints[i])) {
-				text[strcspn(text, "\n")] = '\0';
-				note("kernel: %s", text);
-				clean = false;
-				break;
-			}
-	}
-	return clean;
+	disk_make(&f->disk, FIXTURE_BYTES, options);
+	f->device = disk_open(&f->disk);
+	f->fd = -1;
+	if (with_channel)
+		open_channel(f);
 }
 
-static void log_mark(const char *name)
+void tear_down(struct fixture *f)
 {
-	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	dprintf(fd, "test: %s\n", name);
-	close(fd);
+	close_channel(f);
+	if (f->device >= 0)
+		close(f->device);
+	disk_remove(&f->disk);
 }
 
-static void remove_leftover(const char *name, void *data)
+void open_channel(struct fixture *f)
 {
-	bool *left = data;
-	char point[96];
-
-	if (strncmp(name, PREFIX, strlen(PREFIX)))
-		return;
-	*left = true;
-	snprintf(point, sizeof(point), "/run/%s", name);
-	umount2(point, MNT_DETACH);
-	/* First of all: whatever else is done may wait for what this frees. */
-	dm_message(name, 0, "abort", NULL, 0);
-	dm_message(name, 0, "no_daemon fail", NULL, 0);
-	dm_resume(name);
-	if (dm_remove(name, false) == -EBUSY)
-		dm_remove(name, true);
+	f->fd = channel(&f->disk);
 }
 
-static void clean_up(void)
+void close_channel(struct fixture *f)
 {
-	for (;;) {
-		bool left = false;
-
-		dm_each(remove_leftover, &left);
-		if (!left)
-			_exit(0);
-		usleep(10000);
-	}
+	if (f->fd >= 0)
+		close(f->fd);
+	f->fd = -1;
 }
 
-/* Waits for a child until a time; whether it has ended. */
-static bool ends_by(pid_t pid, double time, int *state)
+void serve_read(struct fixture *f, off_t offset, size_t length, int fill)
 {
-	while (waitpid(pid, state, WNOHANG) != pid) {
-		if (now() >= time)
-			return false;
-		usleep(2000);
-	}
-	return true;
-}
+	struct io *io = io_start(f->device, IO_READ, offset, length, ~fill);
+	struct dm_user_message request =
+	    expect(f->fd, DM_USER_REQUEST_READ, (uint64_t)offset / 512, length, NULL);
 
-static size_t read_text(char *text, size_t room, const char *format, ...)
-{
-	char path[128];
-	va_list words;
-	ssize_t got = 0;
-	int fd;
-
-	va_start(words, format);
-	vsnprintf(path, sizeof(path), format, words);
-	va_end(words);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		got = read(fd, text, room - 1);
-		close(fd);
-	}
-	text[got > 0 ? got : 0] = '\0';
-	return strlen(text);
-}
-
-/* What the threads of a process group wait for in the kernel. */
-static void show_waiting(pid_t group)
-{
-	DIR *processes = opendir("/proc");
-	struct dirent *process, *thread;
-
-	while (processes && (process = readdir(processes))) {
-		char text[4096], *place;
-		DIR *threads;
-		int pgrp;
-
-		if (process->d_name[0] < '1' || process->d_name[0] > '9')
-			continue;
-		read_text(text, sizeof(text), "/proc/%.10s/stat", process->d_name);
-		place = strrchr(text, ')');
-		if (!place || sscanf(place, ") %*c %*d %d", &pgrp) != 1 || pgrp != group)
-			continue;
-		place = strchr(text, '(');
-		place[strcspn(place, ")")] = '\0';
-		note("%s %s", process->d_name, place + 1);
-		snprintf(text, sizeof(text), "/proc/%.10s/task", process->d_name);
-		threads = opendir(text);
-		while (threads && (thread = readdir(threads))) {
-			if (thread->d_name[0] == '.')
-				continue;
-			read_text(text, sizeof(text), "/proc/%.10s/task/%.10s/stack",
-				  process->d_name, thread->d_name);
-			note("  thread %s", thread->d_name);
-			for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
-				note("    %s", line);
-		}
-		if (threads)
-			closedir(threads);
-	}
-	if (processes)
-		closedir(processes);
-}
-
-static void show_device(const char *name, void *data)
-{
-	char text[1024];
-
-	(void)data;
-	dm_show(name, true, text, sizeof(text));
-	note("%s: open %d, %s", name, dm_open_count(name), text);
-}
-
-static bool run_case(struct test_case *test)
-{
-	double begun = now(), limit = test->seconds * patience;
-	bool good = true, ended;
-	int state = 0, ignored;
-	pid_t pid, cleaner;
-
-	log_mark(test->name);
-	fflush(NULL);
-	pid = fork();
-	if (!pid) {
-		setpgid(0, 0);
-		signal(SIGPIPE, SIG_IGN);
-		test->work();
-		_exit(0);
-	}
-	setpgid(pid, pid);
-	ended = ends_by(pid, begun + limit, &state);
-	if (!ended) {
-		note("not done after %.0f s", limit);
-		dm_each(show_device, NULL);
-		show_waiting(pid);
-		good = false;
-	} else if (WIFSIGNALED(state)) {
-		note("killed by signal %d", WTERMSIG(state));
-		good = false;
-	} else if (WEXITSTATUS(state)) {
-		good = false;
-	}
-	kill(-pid, SIGKILL);
-	/* In a process of its own: it may hang too. */
-	cleaner = fork();
-	if (!cleaner) {
-		setpgid(0, 0);
-		clean_up();
-	}
-	if (!ends_by(cleaner, now() + 10 * patience, &ignored)) {
-		note("its devices cannot be removed");
-		show_waiting(cleaner);
-		show_waiting(pid);
-		dm_each(show_device, NULL);
-		kill(cleaner, SIGKILL);
-		good = false;
-	}
-	if (!ended && !ends_by(pid, now() + 5 * patience, &ignored)) {
-		note("its process cannot be killed");
-		good = false;
-	}
-	if (!log_is_clean())
-		good = false;
-	printf("%s - %s (%.1f s)\n", good ? "ok" : "not ok", test->name, now() - begun);
-	fflush(stdout);
-	return good;
-}
-
-int main(int count, char **words)
-{
-	bool list = false, injection = !access("/sys/kernel/debug/failslab", F_OK);
-	const char *wanted[64];
-	int wishes = 0, failed = 0;
-
-	for (int i = 1; i < count; i++) {
-		if (!strcmp(words[i], "--list"))
-			list = true;
-		else if (!strcmp(words[i], "--long"))
-			run_long = true;
-		else if (!strcmp(words[i], "--injection"))
-			injection = true;
-		else if (!strcmp(words[i], "--slow") && i + 1 < count) {
-			slowness = atoi(words[++i]);
-			patience = slowness > 1 ? 20 : 1;
-		} else if (wishes < 64)
-			wanted[wishes++] = words[i];
-	}
-	seed = (uint64_t)time(NULL);
-	if (getenv("SEED"))
-		seed = strtoull(getenv("SEED"), NULL, 0);
-	snprintf(programs, sizeof(programs), "%s", words[0]);
-	*strrchr(programs, '/') = '\0';
-	if (!list) {
-		note("seed %llu", (unsigned long long)seed);
-		log_fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-		if (log_fd < 0 || lseek(log_fd, 0, SEEK_END) < 0) {
-			perror("/dev/kmsg");
-			return 2;
-		}
-	}
-	for (struct test_case *test = first; test; test = test->next) {
-		bool chosen = !wishes;
-
-		for (int i = 0; i < wishes; i++)
-			chosen |= strstr(test->name, wanted[i]) != NULL;
-		if (!chosen || (test->is_long && !run_long) || (test->needs_fail && !injection))
-			continue;
-		if (list)
-			printf("%s\n", test->name);
-		else if (!run_case(test))
-			failed++;
-	}
-	return failed ? 1 : 0;
+	succeed(f->fd, &request, fill);
+	check_equal(io_finish(io), length);
+	for (size_t i = 0; i < length; i++)
+		check_equal(io->buffer[i], fill & 0xff);
+	io_free(io);
 }

@@ -56,6 +56,23 @@ void add_case(struct test_case *test);
 /* With fault injection only: listed where the kernel has it. */
 #define CASE_FAILSLAB(text, limit) CASE_(__LINE__, text, limit, .needs_fail = true)
 
+/*
+ * A case on a fixture `f`, which is made before it and taken down after it. DISK_CASE: a
+ * disk that is open, without a channel; CHANNEL_CASE: with one.
+ */
+#define FIXTURE_CASE_(id, text, limit, options, with_channel)                                      \
+	static void JOIN(on_disk_, id)(struct fixture * f);                                        \
+	CASE_(id, text, limit, .is_long = false)                                                   \
+	{                                                                                          \
+		struct fixture fixture;                                                            \
+		set_up(&fixture, options, with_channel);                                           \
+		JOIN(on_disk_, id)(&fixture);                                                      \
+		tear_down(&fixture);                                                               \
+	}                                                                                          \
+	static void JOIN(on_disk_, id)(struct fixture * f)
+#define DISK_CASE(text, limit, options)    FIXTURE_CASE_(__LINE__, text, limit, options, false)
+#define CHANNEL_CASE(text, limit, options) FIXTURE_CASE_(__LINE__, text, limit, options, true)
+
 #define check(condition)                                                                           \
 	do {                                                                                       \
 		if (!(condition))                                                                  \
@@ -77,9 +94,13 @@ void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 extern int slowness;  /* 1, or how much longer everything takes on a debugging kernel */
 extern bool run_long; /* the long run: random tests run longer */
-double now(void);     /* seconds */
+extern uint64_t seed;
+extern char programs[256]; /* the directory of the daemons: where this program lies */
+double now(void);          /* seconds */
 uint64_t random64(void);
 uint64_t random_below(uint64_t limit);
+/* The number after `key` at the beginning of a line of a file of the kernel's; -1: none. */
+long number_from(const char *path, const char *key);
 
 /* A device with a dm-user target over all of it. */
 struct disk {
@@ -90,6 +111,8 @@ struct disk {
 };
 
 #define MEGABYTE ((size_t)1 << 20)
+/* What the names of all devices begin with that the cases make. */
+#define TEST_PREFIX "test-"
 
 /* options: what follows the name in the table ("" for none). */
 void disk_make(struct disk *disk, size_t bytes, const char *options);
@@ -104,6 +127,8 @@ uint64_t disk_status(const struct disk *disk, const char *field);
 void disk_await(const struct disk *disk, const char *field, uint64_t value);
 /* Fails the case unless the last field is `state`. */
 void disk_state(const struct disk *disk, const char *state);
+/* Suspends from a thread of its own, which returns what dm_suspend() did. */
+pthread_t suspend_start(const struct disk *disk, bool flush);
 
 /* A daemon of ours on the disk, kind "strict" or "batched". */
 pid_t daemon_start(const struct disk *disk, const char *kind, int threads);
@@ -133,6 +158,7 @@ struct io {
 struct io *io_start(int fd, enum io_kind kind, off_t offset, size_t length, int fill);
 /* Waits; the result. Frees nothing that the caller may still look at. */
 int io_finish(struct io *io);
+void io_free(struct io *io);
 bool io_waits(struct io *io, int milliseconds); /* still not done after so long */
 
 /* A channel of the disk; fails the case when it cannot be opened. */
@@ -145,5 +171,21 @@ struct dm_user_message expect(int fd, uint64_t type, uint64_t sector, uint64_t l
 void succeed(int fd, const struct dm_user_message *request, int fill);
 /* Answers all that comes with SUCCESS in the background until the target is gone. */
 pthread_t serve_in_background(int fd, struct backing *backing);
+
+/* What most cases begin with. */
+struct fixture {
+	struct disk disk;
+	int device; /* O_DIRECT; a case that closes it sets it to -1 */
+	int fd;     /* the channel, or -1 */
+};
+
+#define FIXTURE_BYTES (16 * MEGABYTE)
+
+void set_up(struct fixture *f, const char *options, bool with_channel);
+void tear_down(struct fixture *f);
+void open_channel(struct fixture *f);
+void close_channel(struct fixture *f);
+/* A READ, answered with bytes of value fill: it succeeds, and these are its bytes. */
+void serve_read(struct fixture *f, off_t offset, size_t length, int fill);
 
 #endif

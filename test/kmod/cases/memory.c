@@ -216,12 +216,15 @@ CASE_FAILSLAB("failslab: reading and answering lose nothing when memory is refus
 static void *load_with_failures(void *data)
 {
 	struct disk *disk = data;
-	int device = disk_open(disk);
+	int fails, device = disk_open(disk);
 	unsigned char *buffer;
 	ssize_t ignored;
 
 	check(!posix_memalign((void **)&buffer, 4096, 65536));
-	put("/proc/thread-self/make-it-fail", "1");
+	/* Opened before: later that may fail as well. */
+	fails = open("/proc/thread-self/make-it-fail", O_WRONLY | O_CLOEXEC);
+	check(fails >= 0);
+	check_equal(pwrite(fails, "1", 1, 0), 1);
 	for (int i = 0; i < 3000; i++) {
 		off_t offset = (off_t)random_below(2048) * 4096;
 
@@ -231,7 +234,9 @@ static void *load_with_failures(void *data)
 			ignored = pread(device, buffer, (random_below(16) + 1) * 4096, offset);
 	}
 	(void)ignored;
-	put("/proc/thread-self/make-it-fail", "0");
+	while (pwrite(fails, "0", 1, 0) != 1)
+		check_equal(errno, ENOMEM);
+	close(fails);
 	close(device);
 	return NULL;
 }

@@ -68,7 +68,7 @@ static void disk_await_work(const struct disk *disk)
 {
 	uint64_t before = disk_status(disk, "completed");
 
-	for (int i = 0; i < 3000 * slowness && disk_status(disk, "completed") < before + 8; i++)
+	for (int i = 0; i < 6000 && disk_status(disk, "completed") < before + 8; i++)
 		usleep(10000);
 }
 
@@ -90,7 +90,7 @@ static void kill_under_fio(int times)
 			disk_await_work(&disk);
 		}
 		/* Mostly when it has just taken requests over. */
-		for (int i = 0; i < 500 && !disk_status(&disk, "channels"); i++)
+		for (int i = 0; i < 6000 && !disk_status(&disk, "channels"); i++)
 			usleep(2000);
 		usleep((unsigned int)random_below(random_below(3) ? 20000 : 100000));
 		if (waitpid(fio, &state, WNOHANG) == fio) {
@@ -223,7 +223,7 @@ static void step(struct model *model)
 static void unmount(const char *point)
 {
 	for (int i = 0; umount(point); i++) {
-		if (errno != EBUSY || i == 500)
+		if (errno != EBUSY || i == 6000)
 			fail(__FILE__, __LINE__, "umount: %s", strerror(errno));
 		usleep(10000);
 	}

@@ -16,7 +16,7 @@ int channel_open(const char *name, int flags)
 	char path[256];
 
 	snprintf(path, sizeof(path), "/dev/dm-user/%s", name);
-	for (int attempt = 0; attempt < 500; attempt++) {
+	for (int attempt = 0; attempt < 3000; attempt++) {
 		int fd = open(path, O_RDWR | O_CLOEXEC | flags);
 
 		if (fd >= 0)

@@ -12,7 +12,7 @@
 
 #include "../../../native/wire/dm-user.h"
 
-/* Opens /dev/dm-user/NAME; flags are added to O_RDWR. Waits up to 5 s for it to appear. */
+/* Opens /dev/dm-user/NAME; flags are added to O_RDWR. Waits up to 30 s for it to appear. */
 int channel_open(const char *name, int flags);
 
 /*

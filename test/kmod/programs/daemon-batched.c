@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * daemon-batched NAME FILE BYTES [THREADS]: serves a dm-user target with as few
- * system calls as its module allows: one read() takes all the requests that fit, one
- * writev() gives all their answers, data straight from the backing.
- *
- * Ends with 0 when the target goes away (ENOTBLK).
+ * daemon-batched: serves with as few system calls as the module allows: one read() takes
+ * all the requests that fit, one writev() gives all their answers, data straight from the
+ * backing.
  */
-#include "channel.h"
+#include "daemon.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -20,21 +16,11 @@
 #define BUFFER_BYTES (4U << 20)
 #define PIECES       1024
 
-static struct backing backing;
-static const char *name;
-
 struct batch {
 	struct iovec pieces[PIECES];
 	struct dm_user_message responses[PIECES];
 	int count;
 };
-
-static void die(const char *what, int error)
-{
-	if (error != -ENOTBLK)
-		fprintf(stderr, "daemon-batched %s: %s: %s\n", name, what, strerror(-error));
-	exit(error == -ENOTBLK ? 0 : 1);
-}
 
 /* Writes out all answers; a short write is gone on with. */
 static void send_batch(int fd, struct batch *batch)
@@ -81,16 +67,12 @@ static void add_answer(int fd, struct batch *batch, const struct dm_user_message
 	}
 }
 
-static void *serve(void *unused)
+void serve(int fd)
 {
-	int fd = channel_open(name, 0);
 	unsigned char *buffer = malloc(BUFFER_BYTES);
 	struct batch *batch = calloc(1, sizeof(*batch));
 	size_t filled = 0;
 
-	(void)unused;
-	if (fd < 0)
-		die("open", fd);
 	if (!buffer || !batch)
 		die("a buffer", -ENOMEM);
 	for (;;) {
@@ -119,27 +101,4 @@ static void *serve(void *unused)
 		memmove(buffer, buffer + used, filled - used);
 		filled -= used;
 	}
-	return NULL;
-}
-
-int main(int count, char **words)
-{
-	int threads = count > 4 ? atoi(words[4]) : 1;
-	int error;
-
-	if (count < 4) {
-		fprintf(stderr, "usage: daemon-batched NAME FILE BYTES [THREADS]\n");
-		return 2;
-	}
-	name = words[1];
-	error = backing_open(&backing, words[2], strtoull(words[3], NULL, 0));
-	if (error)
-		die("backing", error);
-	for (int i = 1; i < threads; i++) {
-		pthread_t thread;
-
-		if (pthread_create(&thread, NULL, serve, NULL))
-			die("thread", -EAGAIN);
-	}
-	serve(NULL);
 }
