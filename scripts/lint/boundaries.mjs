@@ -14,20 +14,38 @@ import { posix, relative, sep } from 'node:path';
  */
 export const areas = {
   'app/contract': { areas: [], packages: ['zod'], node: false },
+  'app/filter': { areas: ['app/contract'], packages: [], node: false },
   'app/addon': { areas: ['app/contract'], packages: [], node: true },
+  'app/capture': {
+    areas: ['app/contract', 'app/addon', 'app/client'],
+    packages: ['zod', 'apache-arrow'],
+    node: true,
+  },
   'app/client': { areas: ['app/contract', 'package.json'], packages: ['zod'], node: true },
   'app/privileged': { areas: ['app/contract', 'app/addon'], packages: [], node: true },
   'app/daemon': {
-    areas: ['app/contract', 'app/addon', 'app/privileged', 'app/client'],
+    areas: ['app/contract', 'app/addon', 'app/privileged', 'app/client', 'app/capture'],
     packages: ['zod'],
     node: true,
   },
-  'app/cli': { areas: ['app/contract', 'app/addon', 'app/client'], packages: [], node: true },
-  'app/main': { areas: ['app/contract', 'app/client'], packages: ['electron', 'zod'], node: true },
+  'app/cli': {
+    areas: ['app/contract', 'app/filter', 'app/addon', 'app/client', 'app/capture'],
+    packages: [],
+    node: true,
+  },
+  'app/main': {
+    areas: ['app/contract', 'app/client', 'app/addon', 'app/capture'],
+    packages: ['electron', 'zod'],
+    node: true,
+  },
   'app/preload': { areas: ['app/contract'], packages: ['electron'], node: false },
-  'app/feed': { areas: ['app/contract', 'app/addon'], packages: ['electron'], node: true },
+  'app/feed': {
+    areas: ['app/contract', 'app/addon', 'app/capture'],
+    packages: ['electron'],
+    node: true,
+  },
   renderer: {
-    areas: ['app/contract'],
+    areas: ['app/contract', 'app/filter'],
     packages: [
       'react',
       'react-dom',
