@@ -3,25 +3,40 @@ export const helpText = `usage: bioscope COMMAND [OPTION]... [ARGUMENT]...
 
 Turns disk images into block devices and shows every block I/O.
 
-  attach [-r|--read-only] [--json] IMAGE...
+  attach [-r|--read-only] [--route dm-user|fuse-loop] [--json] IMAGE...
         Make each IMAGE (a raw image file or a block device) a block device and
         print its path, one a line. An ordinary user gets a FUSE file instead.
-        Nothing is ever mounted. --json prints one object a line.
+        Nothing is ever mounted. Without --route the best that works here is
+        taken ("bioscope doctor"). --json prints one object a line.
   list [--json]
         The attached disks, and those that failed. --json prints one object a
         line, and nothing when there are none.
-  detach [--all] DISK|IMAGE|DEVICE...
+  detach [--all] [--deferred] DISK|IMAGE|DEVICE...
         Flush and detach. Refuses while a disk is mounted or in use, and names
-        the user. A failed disk is forgotten.
+        the user; with --deferred (dm-user) it goes with its last user instead.
+        A failed disk is forgotten.
   trace [--json] [--disk DISK|IMAGE|DEVICE] [--count N] [--from oldest|newest]
-        [--no-follow]
+        [--no-follow] [-f|--filter FILTER]
         Print the requests of all disks (or of one): what is kept of the past,
         then live until Ctrl-C. Disks attached later join in. --json prints one
         object a line, 64-bit numbers as decimal strings; "type" is request,
         lost, attached or ended. --from newest leaves out the past, --no-follow
-        the future. --count ends after N requests.
-  daemon status | daemon stop [--all]
-        Who serves the disks; end it (with --all detach its disks first).
+        the future. --count ends after N requests. --filter prints those alone that
+        pass, in the language of the window: 'op == write && len >= 64K',
+        'latency > 5ms', 'sector in 2048..4095', 'result != ok', 'write fua',
+        'payload contains 53 ef' (as long as the daemon keeps the payload; "gone"
+        tells how many it does not).
+  resize DISK|IMAGE|DEVICE
+        Give the device the size that its image has now (dm-user).
+  abort DISK|IMAGE|DEVICE
+        Fail every request that waits for an answer (dm-user).
+  adopt [-r|--read-only] NAME IMAGE
+        Serve the dm-user target NAME, made by hand with dmsetup, from IMAGE.
+  doctor [--json]
+        What works on this machine, what is in the way, and what mends it.
+  daemon status | daemon restart | daemon stop [--all]
+        Who serves the disks; let a new daemon take over while they are in use
+        (dm-user); end it (with --all detach its disks first).
   demo [-r|--read-only] [IMAGE...]
         Attach the IMAGEs, or a small disk made for it with a file system that is
         put to light work, and print the trace until Ctrl-C, which detaches.

@@ -5,6 +5,8 @@ import type { Terminal } from '../terminal';
 import { followDisks } from '../trace/follow-disks';
 import { humanFormat } from '../trace/human-format';
 import { jsonFormat } from '../trace/json-format';
+import { hasPart, type Filter, type FilterProblem } from '../../filter/filter';
+import { parseFilter } from '../../filter/parse';
 import { loadAddon } from '../../addon/load';
 import { selectDisk } from '../select-disk';
 
@@ -15,6 +17,7 @@ export async function traceCommand(words: readonly string[], terminal: Terminal)
     count: { type: 'string' },
     from: { type: 'string' },
     'no-follow': { type: 'boolean' },
+    filter: { type: 'string', short: 'f' },
   });
   noMoreWords(positionals);
   const count = values.count === undefined ? Infinity : wholeNumber(values.count);
@@ -23,6 +26,7 @@ export async function traceCommand(words: readonly string[], terminal: Terminal)
     throw usageError('--from takes "oldest" or "newest".');
   }
   const follow = values['no-follow'] !== true;
+  const filter = filterOf(values.filter ?? '');
 
   const client = follow ? await reachDaemon() : await findDaemon();
   if (client === null) {
@@ -45,9 +49,29 @@ export async function traceCommand(words: readonly string[], terminal: Terminal)
       from,
       follow,
       count,
+      filter,
     });
     return 0;
   });
+}
+
+/** What is wrong with a filter is shown under its text, as a compiler would. */
+function filterOf(text: string): Filter | null {
+  const parsed = parseFilter(text);
+  const { problem } = parsed.ok
+    ? { problem: parsed.filter && hasMarks(parsed.filter, text) }
+    : parsed;
+  if (problem === null) return parsed.ok ? parsed.filter : null;
+  const underline = ' '.repeat(problem.at) + '^'.repeat(problem.length);
+  const message = /[.?]$/.test(problem.message) ? problem.message : `${problem.message}.`;
+  throw usageError(`${message}\n  ${text.replaceAll(/\s/g, ' ')}\n  ${underline}\n`);
+}
+
+/** Marks are made in the window, and kept there. */
+function hasMarks(filter: Filter, text: string): FilterProblem | null {
+  const at = text.search(/\bmarked\b/i);
+  if (at < 0 || !hasPart(filter, 'fact')) return null;
+  return { message: 'Marks are made in the window; a terminal knows none', at, length: 6 };
 }
 
 function wholeNumber(text: string): number {

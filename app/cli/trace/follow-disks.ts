@@ -9,7 +9,9 @@ import type { Disk } from '../../contract/disk';
 import { toErrorValue } from '../../contract/errors';
 import { RECORD_BYTES, decodeRecord, type TraceRecord } from '../../contract/trace';
 import type { DiskId } from '../../contract/units';
+import type { Filter } from '../../filter/filter';
 import { pause, type Terminal } from '../terminal';
+import { BatchFilter } from './batch-filter';
 import type { TraceFormat } from './format';
 
 const BATCH_RECORDS = 8192;
@@ -28,11 +30,14 @@ export interface FollowOptions {
   readonly follow: boolean;
   /** Ends after so many requests. */
   readonly count: number;
+  /** Only requests that pass are printed and counted; all without one. */
+  readonly filter?: Filter | null;
 }
 
 interface Followed {
   disk: Disk;
   readonly reader: NativeTraceReader;
+  readonly filter: BatchFilter | null;
   /** Why it ends, once it does: what is left in the rings is still printed. */
   ended: string | null;
 }
@@ -128,19 +133,23 @@ class Follower {
       return;
     }
     const ended = disk.state === 'failed' ? (disk.failure?.message ?? 'failed') : null;
-    this.followed.set(disk.id, { disk, reader, ended });
+    const { client, filter: wanted = null } = this.options;
+    const filter = wanted && new BatchFilter(wanted, client, disk.id, reader.epochMonotonicNs);
+    this.followed.set(disk.id, { disk, reader, filter, ended });
     this.notices.push(format.attached(disk));
   }
 
-  /** Prints what has come since the last round; returns how many requests that were. */
+  /** Prints what has come since the last round; returns how many requests that were, passed or not. */
   async printRound(): Promise<number> {
     const { terminal, format, count } = this.options;
     await terminal.print(...this.notices.splice(0));
     const lines: Line[] = [];
     const notices: string[] = [];
+    let came = 0;
     for (const followed of [...this.followed.values()]) {
       const ended = followed.ended;
-      const taken = this.readBatch(followed, lines, notices);
+      const taken = await this.readBatch(followed, lines, notices);
+      came += taken;
       if (taken > 0 || ended === null) continue;
       followed.reader.close();
       this.followed.delete(followed.disk.id);
@@ -155,15 +164,18 @@ class Follower {
       ...wanted.map(({ disk, record, realtime }) => format.request(disk, record, realtime)),
     );
     if (!this.full) await terminal.print(...this.notices.splice(0));
-    return wanted.length;
+    return came;
   }
 
-  private readBatch(followed: Followed, lines: Line[], notices: string[]): number {
-    const { disk, reader } = followed;
+  private async readBatch(followed: Followed, lines: Line[], notices: string[]): Promise<number> {
+    const { disk, reader, filter } = followed;
     const { count, lost } = reader.read(this.buffer);
     if (lost > 0n) notices.push(this.options.format.lost(disk, lost));
+    const passing = filter && (await filter.passing(this.buffer, count));
+    if (passing && passing.gone > 0) notices.push(this.options.format.gone(disk, passing.gone));
     const offset = reader.epochRealtimeNs - reader.epochMonotonicNs;
     for (let index = 0; index < count; index++) {
+      if (passing?.has(index) === false) continue;
       const record = decodeRecord(this.view, index * RECORD_BYTES);
       lines.push({ disk, record, realtime: record.arrival + offset });
     }

@@ -9,6 +9,8 @@ export interface TraceFormat {
   request(disk: Disk, record: TraceRecord, realtime: bigint): string;
   /** `count` records of the disk were overwritten before they could be read. */
   lost(disk: Disk, count: bigint): string;
+  /** The payloads of `count` requests, which the filter asks about, are no longer kept. */
+  gone(disk: Disk, count: number): string;
   attached(disk: Disk): string;
   /** The disk was detached, or failed. */
   ended(disk: Disk, reason: string): string;

@@ -73,6 +73,8 @@ export function humanFormat(): TraceFormat {
       ]),
     lost: (disk, count) =>
       `--- ${disk.id}: ${count} ${count === 1n ? 'request' : 'requests'} lost: overwritten before this program read them`,
+    gone: (disk, count) =>
+      `--- ${disk.id}: ${count} ${count === 1 ? 'payload is' : 'payloads are'} no longer kept, so the filter cannot look into ${count === 1 ? 'it' : 'them'}`,
     attached: (disk) =>
       `--- ${disk.id}: ${onOneLine(disk.imagePath)} at ${disk.device ?? disk.fuseFile ?? '?'}`,
     ended: (disk, reason) => `--- ${disk.id}: ${reason}`,

@@ -42,6 +42,7 @@ export function jsonFormat(): TraceFormat {
         depth: record.depth,
       }),
     lost: (disk, count) => encodeJson({ type: 'lost', disk: disk.id, count }),
+    gone: (disk, count) => encodeJson({ type: 'gone', disk: disk.id, count }),
     attached: (disk) =>
       encodeJson({
         type: 'attached',

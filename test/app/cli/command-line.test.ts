@@ -30,6 +30,14 @@ describe('wrong usage ends with status 2 and says what is wrong', patience, () =
     [['detach', '--all', 'd1'], 'detach --all takes no disks.'],
     [['trace', '--count', '0'], '--count takes a number from 1.'],
     [['trace', '--from', 'middle'], '--from takes "oldest" or "newest".'],
+    [
+      ['trace', '--filter', 'op == raed'],
+      '"raed" is no operation; did you mean read?\n  op == raed\n        ^^^^\n',
+    ],
+    [
+      ['trace', '-f', 'marked'],
+      'Marks are made in the window; a terminal knows none.\n  marked\n  ^^^^^^\n',
+    ],
     [['daemon'], 'daemon takes "status" or "stop [--all]".'],
   ])('bioscope %j', async (words, message) => {
     expect(await bioscope(workspace, ...words)).toEqual({

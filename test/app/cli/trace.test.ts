@@ -75,6 +75,16 @@ describe('bioscope trace', patience, () => {
     const newest = await bioscope(workspace, ...words, '--from', 'newest');
     expect(parseLines<Line>(newest.stdout).map(({ type }) => type)).toEqual(['attached']);
 
+    const filter = 'sector in 15..25 || op == flush || payload contains "no such text"';
+    const filtered = await bioscope(workspace, ...words, '--filter', filter);
+    const passed = parseLines<Line>(filtered.stdout).filter(
+      ({ operation }) => operation === 'read',
+    );
+    expect(passed.map(({ sector }) => sector)).toEqual(['20']);
+    const zeroes = [...words, '--filter', 'len == 1s512 && payload contains 00 00'];
+    const kept = parseLines<Line>((await bioscope(workspace, ...zeroes)).stdout);
+    expect(kept.flatMap(({ sector }) => sector ?? [])).toEqual(['10', '20', '30']);
+
     const columns = (await bioscope(workspace, 'trace', '--no-follow')).stdout.split('\n');
     expect(columns[0]).toMatch(/^TIME +DISK +SEQ +OP +SECTOR +LENGTH +FLAGS +LATENCY +RESULT$/);
     expect(columns.some((line) => / d1 +\d+ read +10 +512 - .* ok$/.test(line))).toBe(true);

@@ -1,0 +1,73 @@
+/**
+ * Which payloads have which bytes. A filter asks while it runs and cannot wait:
+ * what is not known yet counts as no, is looked up afterwards, and the filter
+ * runs again over those rows.
+ */
+
+/** The payload of a request, or null when it is no longer kept. */
+export type ReadPayload = (sequence: number) => Promise<Uint8Array | null>;
+
+export class PayloadAnswers {
+  /** Of each request the patterns asked about, and whether it has them. */
+  readonly #known = new Map<number, Map<string, boolean>>();
+  #asked = new Map<number, Set<string>>();
+  /** Payloads leave oldest first: requests below this one have none any more. */
+  #goneBelow = 0;
+  #gone = 0;
+
+  /** Payloads that were asked for and were no longer kept. */
+  get gone(): number {
+    return this.#gone;
+  }
+
+  get isComplete(): boolean {
+    return this.#asked.size === 0;
+  }
+
+  /** For FilterContext.hasPayload. */
+  has(sequence: number, pattern: string): boolean {
+    const known = this.#known.get(sequence)?.get(pattern);
+    if (known !== undefined) return known;
+    const asked = this.#asked.get(sequence);
+    if (asked) asked.add(pattern);
+    else this.#asked.set(sequence, new Set([pattern]));
+    return false;
+  }
+
+  /**
+   * Looks up to `most` of what was asked for up, newest first, since the oldest
+   * have most likely gone. Returns the sequences that are now known.
+   */
+  async lookUp(read: ReadPayload, most = Infinity): Promise<readonly number[]> {
+    const asked = [...this.#asked].sort(([left], [right]) => right - left).slice(0, most);
+    const found: number[] = [];
+    for (const [sequence, patterns] of asked) {
+      const payload = sequence < this.#goneBelow ? null : await read(sequence);
+      if (payload === null) {
+        this.#goneBelow = Math.max(this.#goneBelow, sequence);
+        this.#gone++;
+      }
+      const answers = this.#known.get(sequence) ?? new Map<string, boolean>();
+      for (const pattern of patterns) {
+        answers.set(pattern, payload !== null && hasBytes(payload, pattern));
+      }
+      this.#known.set(sequence, answers);
+      this.#asked.delete(sequence);
+      found.push(sequence);
+    }
+    return found;
+  }
+}
+
+/** Whether `bytes` has the bytes of `pattern` (hexadecimal digits) somewhere. */
+export function hasBytes(bytes: Uint8Array, pattern: string): boolean {
+  const wanted = Uint8Array.from(pattern.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+  const [first = 0] = wanted;
+  const last = bytes.length - wanted.length;
+  for (let at = bytes.indexOf(first); at >= 0 && at <= last; at = bytes.indexOf(first, at + 1)) {
+    let length = 1;
+    while (length < wanted.length && bytes[at + length] === wanted[length]) length++;
+    if (length === wanted.length) return true;
+  }
+  return false;
+}
