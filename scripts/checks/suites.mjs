@@ -4,6 +4,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { testModule } from '../../test/kmod/run.mjs';
 import { runChecks } from '../check.mjs';
 import { run } from './run.mjs';
 import { root } from './sources.mjs';
@@ -159,4 +160,5 @@ export const suites = [
     about: 'the packaged app',
     work: () => vitest(['package'], { display: true, timeoutSeconds: 900 }),
   },
+  { name: 'kmod', about: 'the kernel module on real kernels', work: () => testModule() },
 ];

@@ -153,7 +153,7 @@ export async function testModule({ long = false, kernels = series, texts = [] } 
     const name = `${kernel}: ${test.name}`;
     console.log(`${ok ? 'ok' : 'not ok'} - ${name}${seconds ? ` (${seconds} s)` : ''}`);
     for (const line of notes) console.log(`#   ${line}`);
-    if (unsteady) outcome.unsteady.push({ name, reason: unsteady.join('; ') });
+    if (unsteady) outcome.unsteady.push({ name, reason: unsteady.slice(0, 4).join('; ') });
     if (ok) return void (outcome.passed += 1);
     outcome.failed += 1;
     const words = ['node test/kmod/run.mjs', ...(long ? ['--long'] : []), '--kernel', kernel];
