@@ -1,0 +1,280 @@
+/** FAT12, FAT16 and FAT32: boot sector, FSInfo, the FAT; names as in Microsoft's fatgen103. */
+import { ByteView } from '../byte-view';
+import { custom, fieldsIn, raw, readFields, text, type Layout } from '../fields';
+import type { Place, Region, Surveyor } from '../recogniser';
+import { listNodes, type Structure } from '../structure';
+
+const SECTOR = 512;
+const SIGNATURE = 0xaa55;
+const FSINFO_LEAD = 0x41615252;
+const FSINFO_STRUCTURE = 0x61417272;
+
+const { u8, x8, u16, x16, u32, x32 } = fieldsIn('little');
+
+const common: Layout = [
+  raw(0, 3, 'BS_jmpBoot', 'jump to the boot code'),
+  text(3, 8, 'BS_OEMName'),
+  u16(11, 'BPB_BytsPerSec', 'bytes in a sector'),
+  u8(13, 'BPB_SecPerClus', 'sectors in a cluster'),
+  u16(14, 'BPB_RsvdSecCnt', 'sectors before the first FAT'),
+  u8(16, 'BPB_NumFATs'),
+  u16(17, 'BPB_RootEntCnt', 'entries of the root directory; 0 in FAT32'),
+  u16(19, 'BPB_TotSec16'),
+  x8(21, 'BPB_Media', (value) => (value === 0xf8 ? 'fixed disk' : '')),
+  u16(22, 'BPB_FATSz16', 'sectors of a FAT'),
+  u16(24, 'BPB_SecPerTrk'),
+  u16(26, 'BPB_NumHeads'),
+  u32(28, 'BPB_HiddSec', 'sectors before the volume'),
+  u32(32, 'BPB_TotSec32'),
+];
+const extended = (at: number): Layout => [
+  x8(at, 'BS_DrvNum'),
+  x8(at + 2, 'BS_BootSig'),
+  x32(at + 3, 'BS_VolID', 'serial number'),
+  text(at + 7, 11, 'BS_VolLab', 'label'),
+  text(at + 18, 8, 'BS_FilSysType'),
+  x16(510, 'Signature_word'),
+];
+const onlyFat32: Layout = [
+  u32(36, 'BPB_FATSz32', 'sectors of a FAT'),
+  x16(40, 'BPB_ExtFlags'),
+  x16(42, 'BPB_FSVer'),
+  u32(44, 'BPB_RootClus', 'first cluster of the root directory'),
+  u16(48, 'BPB_FSInfo', 'sector'),
+  u16(50, 'BPB_BkBootSec', 'sector'),
+];
+
+const fsInfoLayout: Layout = [
+  x32(0, 'FSI_LeadSig'),
+  x32(484, 'FSI_StrucSig'),
+  u32(488, 'FSI_Free_Count', (value) => (value === 0xffffffff ? 'not known' : 'free clusters')),
+  u32(492, 'FSI_Nxt_Free', (value) =>
+    value === 0xffffffff ? 'not known' : 'where to look for a free cluster',
+  ),
+  x32(508, 'FSI_TrailSig'),
+];
+
+export interface FatGeometry {
+  readonly width: 12 | 16 | 32;
+  readonly sectorBytes: number;
+  readonly clusterSectors: number;
+  readonly reservedSectors: number;
+  readonly fats: number;
+  readonly fatSectors: number;
+  readonly rootEntries: number;
+  readonly clusters: number;
+}
+
+const isPowerOfTwo = (value: number): boolean => value > 0 && (value & (value - 1)) === 0;
+
+/** Null if it is no boot sector of a FAT. */
+export function fatGeometry(view: ByteView): FatGeometry | null {
+  const sectorBytes = view.u16(11);
+  const clusterSectors = view.u8(13);
+  const reservedSectors = view.u16(14);
+  const fats = view.u8(16);
+  const rootEntries = view.u16(17);
+  const fatSectors = view.u16(22) || view.u32(36);
+  const sectors = view.u16(19) || view.u32(32);
+  const jump = view.u8(0);
+  const isPlausible =
+    view.u16(510) === SIGNATURE &&
+    (jump === 0xeb || jump === 0xe9) &&
+    [512, 1024, 2048, 4096].includes(sectorBytes) &&
+    isPowerOfTwo(clusterSectors) &&
+    reservedSectors > 0 &&
+    (fats === 1 || fats === 2) &&
+    view.u8(21) >= 0xf0 &&
+    fatSectors > 0;
+  if (!isPlausible) return null;
+  const rootSectors = Math.ceil((rootEntries * 32) / sectorBytes);
+  const dataSectors = sectors - reservedSectors - fats * fatSectors - rootSectors;
+  if (dataSectors <= 0) return null;
+  const clusters = Math.floor(dataSectors / clusterSectors);
+  // The number of clusters alone decides, says the specification; mkfs.fat -F 32 does not care.
+  const width = view.u16(22) === 0 ? 32 : clusters < 4085 ? 12 : 16;
+  return {
+    width,
+    sectorBytes,
+    clusterSectors,
+    reservedSectors,
+    fats,
+    fatSectors,
+    rootEntries,
+    clusters,
+  };
+}
+
+function recogniseBoot({ view }: Place): Structure | null {
+  const geometry = fatGeometry(view);
+  if (!geometry) return null;
+  const { width, clusters } = geometry;
+  const record = view.part(0, SECTOR);
+  const at = width === 32 ? 64 : 36;
+  const hasSerial = (record.u8(at + 2) & 0xfe) === 0x28;
+  const layout = [...common, ...(width === 32 ? onlyFat32 : []), ...extended(at)];
+  return {
+    name: `FAT${width} boot sector`,
+    offset: record.start,
+    length: record.length,
+    value: hasSerial ? JSON.stringify(record.text(at + 7, 11).trimEnd()) : '',
+    meaning: `${clusters} clusters of ${geometry.clusterSectors * geometry.sectorBytes} bytes`,
+    confidence: 'magic',
+    evidence: 'signature 0xaa55 and a parameter block that fits',
+    children: () => readFields(record, layout),
+  };
+}
+
+function recogniseFsInfo({ view }: Place): Structure | null {
+  if (view.u32(0) !== FSINFO_LEAD || view.u32(484) !== FSINFO_STRUCTURE) return null;
+  const record = view.part(0, SECTOR);
+  return {
+    name: 'FAT32 FSInfo',
+    offset: record.start,
+    length: record.length,
+    value: '',
+    meaning: `${record.u32(488)} free clusters`,
+    confidence: 'magic',
+    evidence: 'both signatures',
+    children: () => readFields(record, fsInfoLayout),
+  };
+}
+
+export const recogniseFat = (place: Place): Structure | null =>
+  recogniseBoot(place) ?? recogniseFsInfo(place);
+
+/** What entry `value` of a FAT of `width` bits says of its cluster. */
+function entryMeaning(index: number, value: number, width: 12 | 16 | 32): string {
+  const top = width === 32 ? 0x0fffffff : 2 ** width - 1;
+  const masked = width === 32 ? value & 0x0fffffff : value;
+  if (index === 0) return 'media type';
+  if (index === 1) return 'end-of-chain mark and state of the volume';
+  if (masked === 0) return 'free';
+  if (masked >= top - 7) return 'last of its file';
+  if (masked === top - 8) return 'bad';
+  return `goes on in cluster ${masked}`;
+}
+
+/** One copy of the FAT, from device byte `start` on. */
+function fatRegion(geometry: FatGeometry, start: number, number: number): Region {
+  const { width, fatSectors, sectorBytes, clusters } = geometry;
+  const length = Math.min(fatSectors * sectorBytes, Math.ceil(((clusters + 2) * width) / 8));
+  return {
+    start,
+    length,
+    read: ({ view, device }) => {
+      const first = Math.ceil(((device - start) * 8) / width);
+      // Where entry `index` of those here begins; a FAT12 entry may share its byte.
+      const at = (index: number) => Math.floor(((first + index) * width) / 8) - (device - start);
+      const bytes = width === 32 ? 4 : 2;
+      let count = Math.floor(((view.length + device - start) * 8) / width) - first;
+      while (count > 0 && !view.has(at(count - 1), bytes)) count--;
+      if (count <= 0) return null;
+      const read = (index: number): number => {
+        if (width === 32) return view.u32(at(index));
+        const pair = view.u16(at(index));
+        if (width === 16) return pair;
+        return (first + index) % 2 === 0 ? pair & 0xfff : pair >>> 4;
+      };
+      const span = (from: number, to: number) => ({
+        offset: view.start + at(from),
+        length: at(to - 1) + bytes - at(from),
+      });
+      return {
+        name: `FAT${width} table`,
+        offset: view.start,
+        length: view.length,
+        value: fatSectors > 0 && number > 0 ? `copy ${number + 1}` : '',
+        meaning: `entries ${first} to ${first + count - 1}`,
+        confidence: 'location',
+        evidence: 'where the boot sector has it',
+        children: () =>
+          listNodes(
+            count,
+            (index) => ({
+              name: `entry ${first + index}`,
+              ...span(index, index + 1),
+              value: `0x${read(index)
+                .toString(16)
+                .padStart(width / 4, '0')}`,
+              meaning: entryMeaning(first + index, read(index), width),
+            }),
+            span,
+            (from, to) => `entries ${first + from} to ${first + to}`,
+          ),
+      };
+    },
+  };
+}
+
+const entryLayout: Layout = [
+  text(0, 11, 'DIR_Name'),
+  custom(11, 1, 'DIR_Attr', (view, at) => ({
+    value: `0x${view.hex(at, 1)}`,
+    meaning: ['read-only', 'hidden', 'system', 'volume label', 'directory', 'archive']
+      .filter((_, bit) => (view.u8(at) >> bit) & 1)
+      .join(' '),
+  })),
+  u16(20, 'DIR_FstClusHI'),
+  x16(22, 'DIR_WrtTime'),
+  x16(24, 'DIR_WrtDate'),
+  u16(26, 'DIR_FstClusLO', 'first cluster'),
+  u32(28, 'DIR_FileSize', 'bytes'),
+];
+const LONG_NAME = 0x0f;
+
+/** The root directory of FAT12 and FAT16, which lies at a place of its own. */
+function rootRegion(geometry: FatGeometry, start: number): Region {
+  return {
+    start,
+    length: geometry.rootEntries * 32,
+    read: ({ view }) => {
+      let count = Math.floor(view.length / 32);
+      for (let index = 0; index < count; index++) if (view.u8(index * 32) === 0) count = index;
+      if (count === 0) return null;
+      const span = (from: number, to: number) => ({
+        offset: view.start + from * 32,
+        length: (to - from) * 32,
+      });
+      return {
+        name: 'FAT root directory',
+        offset: view.start,
+        length: view.length,
+        value: `${count} ${count === 1 ? 'entry' : 'entries'}`,
+        meaning: '',
+        confidence: 'location',
+        evidence: 'where the boot sector has it',
+        children: () =>
+          listNodes(
+            count,
+            (index) => {
+              const entry = view.part(index * 32, 32);
+              const isLong = entry.u8(11) === LONG_NAME;
+              return {
+                name: isLong ? 'part of a long name' : JSON.stringify(entry.text(0, 11)),
+                ...span(index, index + 1),
+                value: '',
+                meaning: entry.u8(0) === 0xe5 ? 'deleted' : '',
+                children: () => readFields(entry, isLong ? [raw(0, 32, 'LDIR')] : entryLayout),
+              };
+            },
+            span,
+            (from, to) => `entries ${from} to ${to}`,
+          ),
+      };
+    },
+  };
+}
+
+export const surveyFat: Surveyor = async (volume, read) => {
+  const bytes = await read(volume.start, SECTOR);
+  const geometry = bytes && fatGeometry(new ByteView(bytes));
+  if (!geometry) return [];
+  const { sectorBytes, reservedSectors, fats, fatSectors, rootEntries } = geometry;
+  const first = volume.start + reservedSectors * sectorBytes;
+  const copies = Array.from({ length: fats }, (_, index) =>
+    fatRegion(geometry, first + index * fatSectors * sectorBytes, index),
+  );
+  if (rootEntries === 0) return copies;
+  return [...copies, rootRegion(geometry, first + fats * fatSectors * sectorBytes)];
+};
