@@ -1,0 +1,61 @@
+/** Latencies of each family, in bins. */
+import { latencyBin, LATENCY_BINS } from './latency-bins';
+import { FAMILIES, familyOf, latencyAt, passingRows } from './rows';
+import type { Derivation } from './derivation';
+
+export interface LatencyPartial {
+  /** LATENCY_BINS a family. */
+  readonly counts: Uint32Array;
+  /** ns a family: the exact ones. */
+  readonly least: Float64Array;
+  readonly most: Float64Array;
+  readonly sum: Float64Array;
+}
+
+export interface LatencyResult extends LatencyPartial {
+  readonly kind: 'latency';
+}
+
+function empty(): LatencyPartial {
+  return {
+    counts: new Uint32Array(FAMILIES * LATENCY_BINS),
+    least: new Float64Array(FAMILIES).fill(Infinity),
+    most: new Float64Array(FAMILIES).fill(-Infinity),
+    sum: new Float64Array(FAMILIES),
+  };
+}
+
+export class LatencyDerivation implements Derivation<LatencyPartial, LatencyResult> {
+  scan: Derivation<LatencyPartial, LatencyResult>['scan'] = (columns, from, to, bits) => {
+    const partial = empty();
+    const { counts, least, most, sum } = partial;
+    for (const row of passingRows(from, to, bits)) {
+      const family = familyOf[columns.operation[row] ?? 0] ?? 0;
+      const latency = latencyAt(columns, row);
+      const at = family * LATENCY_BINS + latencyBin(latency);
+      counts[at] = (counts[at] ?? 0) + 1;
+      least[family] = Math.min(least[family] ?? 0, latency);
+      most[family] = Math.max(most[family] ?? 0, latency);
+      sum[family] = (sum[family] ?? 0) + latency;
+    }
+    return partial;
+  };
+
+  merge: Derivation<LatencyPartial, LatencyResult>['merge'] = (partials) => {
+    const total = empty();
+    for (const { counts, least, most, sum } of partials) {
+      counts.forEach((count, at) => {
+        if (count > 0) total.counts[at] = (total.counts[at] ?? 0) + count;
+      });
+      for (let family = 0; family < FAMILIES; family++) {
+        total.least[family] = Math.min(total.least[family] ?? 0, least[family] ?? 0);
+        total.most[family] = Math.max(total.most[family] ?? 0, most[family] ?? 0);
+        total.sum[family] = (total.sum[family] ?? 0) + (sum[family] ?? 0);
+      }
+    }
+    const buffers = [total.counts, total.least, total.most, total.sum].map(
+      ({ buffer }) => buffer as ArrayBuffer,
+    );
+    return { result: { kind: 'latency', ...total }, transfer: buffers };
+  };
+}

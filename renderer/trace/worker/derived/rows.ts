@@ -1,0 +1,55 @@
+/** Reading columns for the pictures: which rows, what kind, when. */
+import { operationWord, type OperationFamily } from '../../../../app/contract/trace';
+import { CHUNK_ROWS, type TraceColumns } from '../../../../app/filter/trace-columns';
+
+const HIGH = 0x1_0000_0000;
+
+/** The families, in the order in which results number them. */
+export const families = [
+  'read',
+  'write',
+  'flush',
+  'discard',
+  'zeroes',
+  'zone',
+] as const satisfies readonly OperationFamily[];
+export const FAMILIES = families.length;
+export const READ = 0;
+export const WRITE = 1;
+
+/** The family's number by the operation's. */
+export const familyOf = Uint8Array.from({ length: 256 }, (_, operation) =>
+  families.indexOf(operationWord(operation).family),
+);
+
+const passing = new Uint32Array(CHUNK_ROWS);
+
+/** The rows of [from, to) whose bit is set, ascending. Good until the next call. */
+export function passingRows(from: number, to: number, bits: Uint32Array | null): Uint32Array {
+  let count = 0;
+  if (bits === null) {
+    for (let row = from; row < to; row++) passing[count++] = row;
+    return passing.subarray(0, count);
+  }
+  for (let row = from; row < to; row++) {
+    const word = bits[row >>> 5] ?? 0;
+    // A word without a set bit is passed over at once.
+    if (word === 0) row |= 31;
+    else if ((word >>> (row & 31)) & 1) passing[count++] = row;
+  }
+  return passing.subarray(0, count);
+}
+
+/** Nanoseconds from arrival to completion. */
+export function latencyAt({ arrival, completion }: TraceColumns, row: number): number {
+  const high = (completion[2 * row + 1] ?? 0) - (arrival[2 * row + 1] ?? 0);
+  return high * HIGH + ((completion[2 * row] ?? 0) - (arrival[2 * row] ?? 0));
+}
+
+/** Reads nanoseconds of arrival since `epoch`: exact, however long the machine has been up. */
+export function timeReader(epoch: bigint): (columns: TraceColumns, row: number) => number {
+  const epochHigh = Number(epoch >> 32n);
+  const epochLow = Number(epoch & 0xffff_ffffn);
+  return ({ arrival }, row) =>
+    ((arrival[2 * row + 1] ?? 0) - epochHigh) * HIGH + ((arrival[2 * row] ?? 0) - epochLow);
+}
