@@ -12,8 +12,15 @@ export interface DiskOptions {
   readonly readOnly: boolean;
   /** Number of the disk in the trace records. */
   readonly number: number;
-  /** Where the trace file is made (mode 0600); it must not exist. */
+  /** The route that will be started, as the trace records name it. */
+  readonly route: 'fuse-loop' | 'dm-user';
+  /** Where the trace file is made (mode 0600); it must not exist, unless `resumeTrace`. */
   readonly tracePath: string;
+  /**
+   * Goes on with the trace file of an engine that is gone for certain: the records
+   * stay, sequences and readers go on. EBADMSG when it has another shape.
+   */
+  readonly resumeTrace: boolean;
   /** Engine threads, each with a ring of its own: 1 … 64. */
   readonly threads: number;
   /** Records a ring, a power of two. */
@@ -58,6 +65,16 @@ export interface NativeDisk {
     readonly ownerUid: number;
     readonly ownerGid: number;
   }): Promise<void>;
+  /**
+   * Serves a dm-user target with native threads, one channel and two of the disk's
+   * threads each. `channels`: descriptors of its control device, owned by the disk
+   * from the call on.
+   */
+  startDmUser(options: { readonly channels: readonly number[] }): Promise<void>;
+  /** Whole sectors of the image as it is now, in bytes. Cheap. */
+  presentSize(): bigint;
+  /** Takes that size: requests beyond it fail from now on. ENODATA below one sector. */
+  takePresentSize(): void;
   /** Resolves when the route's threads have ended, with why: null after a stop or an unmount. */
   ended(): Promise<string | null>;
   counters(): DiskCounters;
@@ -73,6 +90,11 @@ export interface NativeDisk {
   flush(): Promise<void>;
   /** Ends the threads (the FUSE connection is aborted if still there), marks the trace closed, closes the image. */
   close(): Promise<void>;
+  /**
+   * Like close, for another engine to go on: requests that have wholly arrived are
+   * answered, the rest stays with the kernel, and the trace is not marked closed.
+   */
+  handOver(): Promise<void>;
 }
 
 /** Reads a trace file, with a cursor a ring. */
@@ -136,13 +158,18 @@ export interface NativeAddon {
   /** CRC-32C of `bytes`; of what came before them as well, if that had the CRC `before` (otherwise 0). */
   crc32c(bytes: Uint8Array, before: number): number;
   /**
+   * What of the dm-user route's promises could not be kept in this process, as the
+   * errno of the first failure: serving threads as I/O flushers, memory locked.
+   */
+  memoryPromise(): { readonly ioFlusher: string | null; readonly locked: string | null };
+  /**
    * An exclusive lock on `path` (created 0600) for the life of the process or
    * until `unlockFile`; returns null when another process has it.
    */
   lockFile(path: string): number | null;
   unlockFile(lock: number): void;
 
-  // What needs root: native/helper, in process for now (app/privileged).
+  // What needs root: native/helper, in this process (app/privileged/root.ts).
   /** Opens /dev/fuse and mounts it on `directory`; returns the fd. */
   mountFuse(options: {
     readonly directory: string;

@@ -6,7 +6,9 @@ import { attachCommand } from './commands/attach';
 import { daemonCommand } from './commands/daemon';
 import { demoCommand } from './commands/demo';
 import { detachCommand } from './commands/detach';
+import { doctorCommand } from './commands/doctor';
 import { listCommand } from './commands/list';
+import { abortCommand, adoptCommand, resizeCommand } from './commands/target';
 import { traceCommand } from './commands/trace';
 import { WORKLOAD_COMMAND, workloadCommand } from './demo/mounted-workload';
 import { helpText } from './help';
@@ -26,6 +28,10 @@ const commands: Readonly<Record<string, Command>> = {
   list: listCommand,
   detach: detachCommand,
   trace: traceCommand,
+  resize: resizeCommand,
+  abort: abortCommand,
+  adopt: adoptCommand,
+  doctor: doctorCommand,
   daemon: daemonCommand,
   demo: demoCommand,
   // What the demo runs in a mount namespace of its own; not for people.

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { DaemonClient } from '../client/daemon-client';
 import { findRuntimeDirectory, hasLeftovers } from '../client/runtime-directory';
-import { connectDaemon, startDaemon } from '../client/start-daemon';
+import { connectDaemon, replaceDaemon, startDaemon } from '../client/start-daemon';
 
 /** The bundles lie side by side in dist/. */
 const daemonScript = join(__dirname, 'daemon.cjs');
@@ -10,6 +10,11 @@ const daemonScript = join(__dirname, 'daemon.cjs');
 /** The daemon, started if none runs. */
 export function reachDaemon(): Promise<DaemonClient> {
   return startDaemon({ daemonScript });
+}
+
+/** A new daemon in the place of the process `oldPid`. */
+export function nextDaemon(oldPid: number): Promise<DaemonClient> {
+  return replaceDaemon({ daemonScript }, oldPid);
 }
 
 /**

@@ -17,9 +17,10 @@ function realPath(path: string): string {
 export function selectDisk(disks: readonly Disk[], word: string): Disk {
   const byId = disks.find(({ id }) => id === word);
   if (byId) return byId;
-  const path = realPath(word);
+  // A device may be a symbolic link, as udev makes them in /dev/mapper.
+  const paths = [resolve(word), realPath(word)];
   const matching = disks.filter(({ device, fuseFile, imagePath }) =>
-    [device, fuseFile, imagePath].includes(path),
+    [device, fuseFile, imagePath].some((path) => path !== null && paths.includes(path)),
   );
   const found = matching.find(({ state }) => state !== 'failed') ?? matching[0];
   if (found) return found;

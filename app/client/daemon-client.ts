@@ -15,7 +15,7 @@ import {
   type DaemonEventData,
   type DaemonInfo,
   type DaemonMethod,
-  type DaemonParams,
+  type DaemonInput,
   type DaemonResult,
 } from '../contract/daemon-api';
 import { BioscopeError, toErrorValue } from '../contract/errors';
@@ -140,7 +140,7 @@ export class DaemonClient {
   /** Calls a method. Rejects with BioscopeError: the daemon's own, or DAEMON_UNREACHABLE. */
   async invoke<Method extends DaemonMethod>(
     method: Method,
-    params: DaemonParams<Method>,
+    params: DaemonInput<Method>,
   ): Promise<DaemonResult<Method>> {
     return this.parse(method, await this.call(method, params));
   }

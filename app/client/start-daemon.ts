@@ -82,6 +82,27 @@ export async function startDaemon(options: StartOptions): Promise<DaemonClient> 
   );
 }
 
+/**
+ * Starts a daemon that takes over from the one that runs, and connects to it. Throws
+ * BioscopeError with the new one's words when it could not; the old one then serves on.
+ */
+export async function replaceDaemon(options: StartOptions, oldPid: number): Promise<DaemonClient> {
+  const environment = options.environment ?? process.env;
+  const paths = prepareRuntimeDirectory(environment);
+  const logStart = rotateLog(paths.log);
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  const attempt = launch(options, paths, { ...environment, BIOSCOPE_SUCCEED: '1' });
+  while (Date.now() < deadline) {
+    const client = await connectUnlessEnding(paths);
+    if (client && (await client.hello()).pid !== oldPid) return client;
+    client?.close();
+    if (attempt.end !== null)
+      throw startFailed(`The next daemon ended (${attempt.end}).`, paths.log, logStart);
+    await Promise.race([sleep(POLL_MS), attempt.ended]);
+  }
+  throw startFailed('The daemon was not replaced in time.', paths.log, logStart);
+}
+
 /** Like connectDaemon; null too for a daemon that accepts and then closes because it is ending. */
 async function connectUnlessEnding(paths: RuntimePaths): Promise<DaemonClient | null> {
   try {

@@ -9,12 +9,13 @@
  * Both ends parse what they receive with these schemas.
  */
 import { z } from './schema';
-import { diskSchema, diskStatisticsSchema, routeNames } from './disk';
+import { diskSchema, diskStatisticsSchema, routeNames, routeWishes } from './disk';
 import { errorSchema } from './errors';
+import { machineSchema } from './machine';
 import { bytesSchema, diskIdSchema, sectorSchema, sequenceSchema } from './units';
 
 /** Version of this table; a client and a daemon of different versions refuse each other. */
-export const DAEMON_PROTOCOL = 1;
+export const DAEMON_PROTOCOL = 2;
 /** The longest line accepted, in bytes: a 1 MiB payload as base64, and room. */
 export const LONGEST_LINE = 2 * 1024 * 1024;
 /** The most payload or image bytes in one answer. */
@@ -59,11 +60,34 @@ export const daemonMethods = {
       /** Absolute path of a regular file or a block device. */
       path: z.string().min(1).max(4095),
       readOnly: z.boolean(),
+      route: z.enum(routeWishes).default('auto'),
     }),
     result: diskSchema,
   },
-  /** Flush and detach. DISK_BUSY names the holders; nothing has changed then. */
-  'disks.detach': { params: z.object({ disk: diskIdSchema }), result: nothing },
+  /**
+   * Flush and detach. DISK_BUSY names the holders; nothing has changed then.
+   * `deferred`: a disk in use goes when its last user lets go, and the answer does
+   * not wait for that (dm-user alone; others refuse with ROUTE_UNAVAILABLE).
+   */
+  'disks.detach': {
+    params: z.object({ disk: diskIdSchema, deferred: z.boolean().default(false) }),
+    result: nothing,
+  },
+  /** Give the device the size that its image has now (dm-user alone). Shrinking under users is DISK_BUSY. */
+  'disks.resize': { params: z.object({ disk: diskIdSchema }), result: diskSchema },
+  /** Fail every request that waits for an answer with EIO (dm-user alone). */
+  'disks.abort': { params: z.object({ disk: diskIdSchema }), result: nothing },
+  /** Serve a dm-user target that somebody made by hand from an image. */
+  'disks.adopt': {
+    params: z.object({
+      /** Name of the device-mapper target, e.g. "disk" of /dev/mapper/disk. */
+      target: z.string().min(1).max(127),
+      /** Absolute path of the image, at least as large as the target. */
+      path: z.string().min(1).max(4095),
+      readOnly: z.boolean(),
+    }),
+    result: diskSchema,
+  },
   /** Forget a disk that failed. */
   'disks.dismiss': { params: z.object({ disk: diskIdSchema }), result: nothing },
   /** Part of a request's payload, if it is still kept. */
@@ -88,13 +112,23 @@ export const daemonMethods = {
     }),
     result: z.object({ base64 }),
   },
+  /** Which routes work here, and what is in the way of the others. */
+  'machine.probe': { params: nothing, result: machineSchema },
+  /**
+   * For the daemon that takes over: stop serving, keep the devices, give up the
+   * lock and the socket. Refused (DISK_BUSY) while a disk is on a route that
+   * cannot change hands.
+   */
+  handOver: { params: nothing, result: nothing },
   /** End the daemon. With disks attached it refuses (DISK_BUSY) unless `detachAll`. */
   stop: { params: z.object({ detachAll: z.boolean() }), result: nothing },
 } as const;
 
 export type DaemonMethods = typeof daemonMethods;
 export type DaemonMethod = keyof DaemonMethods;
-/** Params as a caller writes them. */
+/** Params as a caller writes them: defaults may be left out. */
+export type DaemonInput<Method extends DaemonMethod> = z.input<DaemonMethods[Method]['params']>;
+/** Params as a handler gets them. */
 export type DaemonParams<Method extends DaemonMethod> = z.infer<DaemonMethods[Method]['params']>;
 export type DaemonResult<Method extends DaemonMethod> = z.infer<DaemonMethods[Method]['result']>;
 

@@ -6,6 +6,10 @@ import { bytesSchema, diskIdSchema, nanosecondsSchema } from './units';
 export const routeNames = ['fuse-loop', 'dm-user'] as const;
 export type RouteName = (typeof routeNames)[number];
 
+/** What a user may wish for; `auto` is the best that works here. */
+export const routeWishes = ['auto', ...routeNames] as const;
+export type RouteWish = (typeof routeWishes)[number];
+
 export const diskSchema = z
   .object({
     id: diskIdSchema,
@@ -37,6 +41,13 @@ export const diskSchema = z
     tracePath: z.string(),
     /** Wall clock, milliseconds since 1970. */
     attachedAt: z.number(),
+    /**
+     * Requests wait in the kernel and nobody serves them: the daemon that did has
+     * died, and this one could not go on. `disks.abort` fails them.
+     */
+    hanging: z.boolean().optional(),
+    /** Why this route and no better one; absent where it is the best, or was asked for. */
+    routeReason: z.string().optional(),
     /** Plain sentences a user should know: a tail left out, powers missing. */
     notes: z.array(z.string()).readonly(),
   })

@@ -19,6 +19,9 @@ export const windowChannels = {
   'disks.attach': daemonMethods['disks.attach'],
   'disks.detach': daemonMethods['disks.detach'],
   'disks.dismiss': daemonMethods['disks.dismiss'],
+  'disks.abort': daemonMethods['disks.abort'],
+  'disks.resize': daemonMethods['disks.resize'],
+  'machine.probe': daemonMethods['machine.probe'],
   'payload.read': daemonMethods['payload.read'],
   'image.read': daemonMethods['image.read'],
   /** The native file picker; the paths chosen, none if dismissed. */

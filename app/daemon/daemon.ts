@@ -18,6 +18,7 @@ import { rootPrivileges } from '../privileged/root';
 import { CpuMeter } from './cpu-meter';
 import { DiskTable } from './disks/disk-table';
 import { traceOptions } from './disks/trace-options';
+import { succeed } from './succeed';
 import { clearLeftovers } from './leftovers/clear-leftovers';
 import { logToStderr as log } from './log';
 import { methods } from './methods';
@@ -35,25 +36,35 @@ async function main(): Promise<void> {
   surviveTheUnforeseen();
   const paths = prepareRuntimeDirectory();
   const addon = loadAddon();
-  if (addon.lockFile(paths.lock) === null) process.exit(EXIT_DAEMON_RUNNING);
-  log(`daemon ${version} (process ${process.pid}) in ${paths.directory}`);
-
   const privileges = process.getuid?.() === 0 ? rootPrivileges(addon) : noPrivileges();
   const trace = traceOptions(process.env, log);
   const disks = new DiskTable({ addon, privileges, paths, trace, log });
+  const before = process.env['BIOSCOPE_SUCCEED'] === '1' ? await succeed(disks, paths, log) : null;
+  const lock = addon.lockFile(paths.lock);
+  if (lock === null) process.exit(EXIT_DAEMON_RUNNING);
+  log(`daemon ${version} (process ${process.pid}) in ${paths.directory}`);
   const leftovers = await clearLeftovers({ paths, privileges, log });
   disks.adopt(leftovers.entries, leftovers.nextNumber);
+  // Requests wait in the kernel until this is done, which nothing else here waits for.
+  const { pid } = leftovers;
+  const resumed = disks.targets.resumeAll(before ?? { pid, planned: false, channels: new Map() });
 
   const cpu = new CpuMeter();
-  const shutDown = () => {
-    log('ends');
+  const shutDown = ({ handedOver }: { readonly handedOver: boolean }) => {
+    log(handedOver ? 'hands over' : 'ends');
     disks.setClosing(true);
-    // After the answer to `stop` has been written; what is on its way gets a moment.
+    if (handedOver) {
+      // Before the answer: the next daemon takes both as soon as it has it.
+      server.leave();
+      addon.unlockFile(lock);
+    }
+    // After the answer to the call has been written; what is on its way gets a moment.
     setImmediate(() => server.close());
     setTimeout(() => process.exit(0), 100);
   };
+  const end = () => shutDown({ handedOver: false });
   const server: DaemonServer = new DaemonServer(
-    methods({ disks, privileges, paths, cpu, shutDown, onWatch: () => refresher.soon() }),
+    methods({ disks, privileges, addon, paths, cpu, shutDown, onWatch: () => refresher.soon() }),
     log,
   );
   const refresher = new Refresher(disks, server);
@@ -64,10 +75,11 @@ async function main(): Promise<void> {
     const data = { disks: disks.statistics(), cpu: cpu.sample() };
     server.announceStatistics(() => data);
   }, STATISTICS_MS);
-  endWhenIdle(disks, server, shutDown);
-  endOnSignals(disks, shutDown);
-  endWhenForgotten(paths, disks, shutDown);
+  endWhenIdle(disks, server, end);
+  endOnSignals(disks, end);
+  endWhenForgotten(paths, disks, end);
   await server.listen(paths.socket);
+  await resumed;
 }
 
 /** Looks at partitions and holders now and then while somebody watches. */

@@ -1,7 +1,7 @@
 /** What each row of the contract does. A row without a handler does not compile. */
-import { existsSync } from 'node:fs';
 import { release } from 'node:os';
 import { version } from '../client/version';
+import type { NativeAddon } from '../addon/addon';
 import type { RuntimePaths } from '../client/runtime-directory';
 import { DAEMON_PROTOCOL, type DaemonInfo } from '../contract/daemon-api';
 import { BioscopeError } from '../contract/errors';
@@ -11,6 +11,7 @@ import type { CpuMeter } from './cpu-meter';
 import type { DiskEntry } from './disks/disk-entry';
 import type { DiskTable } from './disks/disk-table';
 import { errnoOf } from './images/image-errors';
+import { machineRoutes, probeMachine } from './machine/probe-machine';
 import type { Handlers } from './server/connection';
 
 export interface MethodOptions {
@@ -20,8 +21,12 @@ export interface MethodOptions {
   readonly cpu: CpuMeter;
   /** Somebody has just begun to watch. */
   readonly onWatch: () => void;
-  /** Ends the daemon, after the answer to this call is on its way. */
-  readonly shutDown: () => void;
+  readonly addon: NativeAddon;
+  /**
+   * Ends the daemon, after the answer to this call is on its way. With `handedOver`
+   * it gives the lock and the socket up before that.
+   */
+  readonly shutDown: (how: { readonly handedOver: boolean }) => void;
 }
 
 export function methods(options: MethodOptions): Handlers {
@@ -40,12 +45,21 @@ export function methods(options: MethodOptions): Handlers {
       return { disks: [...disks.list()] };
     },
 
-    'disks.attach': ({ path, readOnly }) => disks.attach(path, readOnly),
+    'disks.attach': ({ path, readOnly, route }) => disks.attach(path, readOnly, route),
 
-    'disks.detach': async ({ disk }) => {
-      await disks.detach(disk);
+    'disks.detach': async ({ disk, deferred }) => {
+      await disks.detach(disk, deferred);
       return {};
     },
+
+    'disks.resize': ({ disk }) => disks.targets.resize(disk),
+
+    'disks.abort': async ({ disk }) => {
+      await disks.targets.abort(disk);
+      return {};
+    },
+
+    'disks.adopt': ({ target, path, readOnly }) => disks.targets.adopt(target, path, readOnly),
 
     'disks.dismiss': async ({ disk }) => {
       await disks.dismiss(disk);
@@ -80,6 +94,20 @@ export function methods(options: MethodOptions): Handlers {
       }
     },
 
+    'machine.probe': () => probeMachine(options.privileges, options.addon),
+
+    handOver: async () => {
+      disks.setClosing(true);
+      try {
+        await disks.targets.handOver();
+      } catch (thrown) {
+        disks.setClosing(false);
+        throw thrown;
+      }
+      options.shutDown({ handedOver: true });
+      return {};
+    },
+
     stop: async ({ detachAll }) => {
       if (!detachAll && disks.liveCount > 0) {
         const names = disks
@@ -103,7 +131,7 @@ export function methods(options: MethodOptions): Handlers {
           { errno: 'EBUSY', holders: errors.flatMap(({ holders }) => [...holders]) },
         );
       }
-      options.shutDown();
+      options.shutDown({ handedOver: false });
       return {};
     },
   };
@@ -121,7 +149,6 @@ function closedImage({ disk }: DiskEntry): BioscopeError {
 }
 
 function daemonInfo({ privileges, paths, cpu }: MethodOptions): DaemonInfo {
-  const fuse = existsSync('/dev/fuse');
   return {
     protocol: DAEMON_PROTOCOL,
     version,
@@ -130,20 +157,10 @@ function daemonInfo({ privileges, paths, cpu }: MethodOptions): DaemonInfo {
     kernel: release(),
     runtimeDirectory: paths.directory,
     cpu: cpu.sample(),
-    routes: [
-      {
-        name: 'fuse-loop',
-        available: fuse,
-        explanation: fuse
-          ? privileges.explanation
-          : 'This kernel has no FUSE, or it is not loaded (modprobe fuse).',
-      },
-      {
-        name: 'dm-user',
-        available: false,
-        explanation:
-          'It needs the dm-user kernel module, which this version of Bioscope does not use yet; fuse-loop does the same job without one.',
-      },
-    ],
+    routes: machineRoutes(privileges).map(({ name, available, explanation }) => ({
+      name,
+      available,
+      explanation,
+    })),
   };
 }

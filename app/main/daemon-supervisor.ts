@@ -1,6 +1,7 @@
 /**
  * The main process's view of the daemon: starts it, connects to it, keeps its
  * list of disks, and when it is lost says why and shows its disks as failed.
+ * Where disks outlive their daemon (dm-user) it starts the next one at once.
  */
 import { EventEmitter } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -12,7 +13,7 @@ import type {
   DaemonEventData,
   DaemonInfo,
   DaemonMethod,
-  DaemonParams,
+  DaemonInput,
   DaemonResult,
 } from '../contract/daemon-api';
 import type { Disk } from '../contract/disk';
@@ -23,6 +24,9 @@ import type { DaemonState, WindowState } from '../contract/window-api';
 /** How long a dead daemon's exit status may take to reach us after its socket closed. */
 const EXIT_WAIT_MS = 2000;
 const LOG_LINES_SHOWN = 6;
+/** A daemon that lived no longer than this, so many times in a row, is not started again. */
+const SHORT_LIFE_MS = 5000;
+const MOST_SHORT_LIVES = 5;
 
 interface Events {
   state: [WindowState];
@@ -42,6 +46,8 @@ export class DaemonSupervisor {
   private disks: readonly Disk[] = [];
   private client: DaemonClient | null = null;
   private starting: Promise<DaemonInfo> | null = null;
+  private begun = 0;
+  private shortLives = 0;
   /** How the daemons that we started ended, by process id. */
   private readonly ends = new Map<number, string>();
 
@@ -78,7 +84,7 @@ export class DaemonSupervisor {
   /** Calls the daemon, starting it first if there is none. */
   async invoke<Method extends DaemonMethod>(
     method: Method,
-    params: DaemonParams<Method>,
+    params: DaemonInput<Method>,
   ): Promise<DaemonResult<Method>> {
     if (this.starting) await this.starting;
     if (!this.client) throw BioscopeError.from(this.lostError());
@@ -120,13 +126,18 @@ export class DaemonSupervisor {
       const info = await client.invoke('hello', {});
       const { disks } = await client.invoke('watch', {});
       this.client = client;
+      this.begun = Date.now();
       this.change({ phase: 'running', info }, disks);
       const connected = client;
       void client.closed.then(() => this.lost(connected, info));
       return info;
     } catch (thrown) {
       client?.close();
-      this.change({ phase: 'lost', error: toErrorValue(thrown) });
+      const error = toErrorValue(thrown);
+      this.change(
+        { phase: 'lost', error },
+        this.disks.map((disk) => withoutDaemon(disk, error)),
+      );
       throw thrown;
     }
   }
@@ -134,16 +145,24 @@ export class DaemonSupervisor {
   private async lost(client: DaemonClient, info: DaemonInfo): Promise<void> {
     if (this.client !== client) return;
     this.client = null;
+    if (this.mayGoOn()) {
+      // Its requests wait in the kernel meanwhile: nobody waits for an explanation.
+      this.start().catch(() => undefined);
+      return;
+    }
     const error = await this.explainLoss(info);
-    const failed = this.disks.map((disk): Disk => {
-      if (disk.state === 'failed') return disk;
-      const message =
-        `${error.message.split('\n')[0] ?? ''} Requests to ${disk.device ?? disk.name} fail ` +
-        'until the daemon is started again, which clears it away. The image is safe up to its last flush.';
-      const { value } = new BioscopeError('DISK_FAILED', message);
-      return { ...disk, state: 'failed', failure: value };
-    });
-    this.change({ phase: 'lost', error }, failed);
+    this.change(
+      { phase: 'lost', error },
+      this.disks.map((disk) => withoutDaemon(disk, error)),
+    );
+  }
+
+  /** Whether the next daemon can serve a disk on, and is not likely to die of it at once. */
+  private mayGoOn(): boolean {
+    const isShort = Date.now() - this.begun < SHORT_LIFE_MS;
+    this.shortLives = isShort ? this.shortLives + 1 : 0;
+    const waits = this.disks.some(({ route, state }) => route === 'dm-user' && state !== 'failed');
+    return waits && this.shortLives < MOST_SHORT_LIVES;
   }
 
   /** Why the connection ended: its exit status if it was our child, and the end of its log. */
@@ -172,6 +191,20 @@ export class DaemonSupervisor {
     this.disks = disks;
     this.events.emit('state', this.state);
   }
+}
+
+/** What a disk is while no daemon runs and none could be started. */
+function withoutDaemon(disk: Disk, { message }: ErrorValue): Disk {
+  if (disk.state === 'failed') return disk;
+  const why = message.split('\n')[0] ?? '';
+  const where = disk.device ?? disk.name;
+  const hanging = disk.route === 'dm-user';
+  const target = where.replace('/dev/mapper/', '');
+  const text = hanging
+    ? `${why} Requests to ${where} wait in the kernel, and so does whoever made them, until a daemon is started; then they go on, and nothing is lost. To give them up (they fail with EIO): sudo dmsetup message ${target} 0 abort`
+    : `${why} Requests to ${where} fail until the daemon is started again, which clears it away. The image is safe up to its last flush.`;
+  const { value } = new BioscopeError('DISK_FAILED', text);
+  return { ...disk, state: 'failed', hanging, failure: value };
 }
 
 /** A dead process whose parent has not asked how it ended (a zombie) does not count. */

@@ -2,12 +2,33 @@
 // The addon's exports: app/addon/addon.ts is their contract.
 #include <napi.h>
 
+#include <cstring>
+#include <string>
+
+#include "../engine/serving_thread.h"
 #include "../wire/trace.h"
 #include "disk_object.h"
 #include "lock_file.h"
 #include "payload_object.h"
 #include "privileged.h"
 #include "trace_object.h"
+
+// memoryPromise()
+static Napi::Value memory_promise(const Napi::CallbackInfo &info)
+{
+	Napi::Env env = info.Env();
+	bioscope::MemoryPromise promise = bioscope::memory_promise();
+	auto name = [&](int error) -> Napi::Value {
+		if (error == 0)
+			return env.Null();
+		const char *text = strerrorname_np(error);
+		return Napi::String::New(env, text ? text : std::to_string(error));
+	};
+	Napi::Object result = Napi::Object::New(env);
+	result.Set("ioFlusher", name(promise.io_flusher));
+	result.Set("locked", name(promise.locked));
+	return result;
+}
 
 static Napi::Object initialize(Napi::Env env, Napi::Object exports)
 {
@@ -21,6 +42,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports)
 	add("openTrace", open_trace);
 	add("openPayloads", open_payloads);
 	add("crc32c", checksum);
+	add("memoryPromise", ::memory_promise);
 	add("lockFile", lock_file);
 	add("unlockFile", unlock_file);
 	add("mountFuse", mount_fuse);

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "../engine/error.h"
+#include "../engine/routes/dm_user_route.h"
+#include "../engine/routes/fuse_file.h"
 #include "../engine/trace_file.h"
 #include "convert.h"
 #include "payload_object.h"
@@ -34,7 +36,11 @@ void DiskObject::define(Napi::Env env)
 	    env, "NativeDisk",
 	    {InstanceAccessor<&Self::size>("size"), InstanceAccessor<&Self::tail>("tail"),
 	     InstanceAccessor<&Self::image_kind>("imageKind"),
-	     InstanceMethod<&Self::start_fuse>("startFuse"), InstanceMethod<&Self::ended>("ended"),
+	     InstanceMethod<&Self::start_fuse>("startFuse"),
+	     InstanceMethod<&Self::start_dm_user>("startDmUser"),
+	     InstanceMethod<&Self::present_size>("presentSize"),
+	     InstanceMethod<&Self::take_present_size>("takePresentSize"),
+	     InstanceMethod<&Self::hand_over>("handOver"), InstanceMethod<&Self::ended>("ended"),
 	     InstanceMethod<&Self::counters>("counters"),
 	     InstanceMethod<&Self::read_payload>("readPayload"),
 	     InstanceMethod<&Self::read_image>("readImage"), InstanceMethod<&Self::flush>("flush"),
@@ -50,7 +56,12 @@ Napi::Value DiskObject::open(const Napi::CallbackInfo &info)
 	bool read_only = get_boolean(from, "readOnly");
 	DiskOptions options;
 	options.number = static_cast<uint32_t>(get_integer(from, "number", 0, UINT32_MAX));
+	std::string route = get_string(from, "route");
+	if (route != "fuse-loop" && route != "dm-user")
+		throw Napi::TypeError::New(info.Env(), "'route' must be fuse-loop or dm-user");
+	options.route = route == "dm-user" ? BIOSCOPE_ROUTE_DM_USER : BIOSCOPE_ROUTE_FUSE_LOOP;
 	options.trace_path = get_string(from, "tracePath");
+	options.resume_trace = get_boolean(from, "resumeTrace");
 	options.workers = static_cast<unsigned>(get_integer(from, "threads", 1, trace_ring_limit));
 	options.ring_capacity = get_integer(from, "ringCapacity", 2, trace_capacity_limit);
 	options.payload_limit = get_integer(from, "payloadLimit", 0, 1ULL << 40);
@@ -79,8 +90,6 @@ DiskObject::DiskObject(const Napi::CallbackInfo &info) : Napi::ObjectWrap<DiskOb
 	if (info.Length() != 1 || !info[0].IsExternal())
 		throw Napi::TypeError::New(info.Env(), "a NativeDisk comes from openDisk()");
 	open_ = *info[0].As<Napi::External<std::shared_ptr<OpenDisk>>>().Data();
-	size_ = open_->image->size();
-	tail_ = open_->image->tail();
 	block_device_ = open_->image->block_device();
 	// A disk ends when it is closed, not when somebody forgets it: a program may
 	// be using the device.
@@ -96,12 +105,12 @@ const std::shared_ptr<OpenDisk> &DiskObject::open_disk(Napi::Env env) const
 
 Napi::Value DiskObject::size(const Napi::CallbackInfo &info)
 {
-	return bigint(info.Env(), size_);
+	return bigint(info.Env(), open_ ? open_->image->size() : size_);
 }
 
 Napi::Value DiskObject::tail(const Napi::CallbackInfo &info)
 {
-	return bigint(info.Env(), tail_);
+	return bigint(info.Env(), open_ ? open_->image->tail() : tail_);
 }
 
 Napi::Value DiskObject::image_kind(const Napi::CallbackInfo &info)
@@ -142,19 +151,30 @@ Napi::Value DiskObject::start_fuse(const Napi::CallbackInfo &info)
 	if (open->route)
 		throw make_error(env, EALREADY, "startFuse", {});
 
-	// Unreferenced: waiting for the end of a disk keeps no process alive.
-	auto end = Napi::ThreadSafeFunction::New(
+	Napi::ThreadSafeFunction end;
+	options.on_end = on_end(env, end);
+	open->route = std::make_unique<FuseFile>(*open->disk, std::move(options));
+	return start_route(env, std::move(open), end);
+}
+
+std::function<void(const std::string &)> DiskObject::on_end(Napi::Env env,
+							    Napi::ThreadSafeFunction &end)
+{
+	end = Napi::ThreadSafeFunction::New(
 	    env, Napi::Function::New(env, [](const Napi::CallbackInfo &) {}), "bioscope ended", 0,
 	    1);
 	end.Unref(env);
-	auto ending = ending_;
-	options.on_end = [end, ending](const std::string &why) mutable {
+	return [end, ending = ending_](const std::string &why) mutable {
 		end.NonBlockingCall(
 		    [ending, why](Napi::Env on, Napi::Function) { ending->settle(on, why); });
 		end.Release();
 	};
-	open->route = std::make_unique<FuseFile>(*open->disk, std::move(options));
-	auto work = [open, end]() mutable -> Done {
+}
+
+Napi::Value DiskObject::start_route(Napi::Env env, std::shared_ptr<OpenDisk> open,
+				    Napi::ThreadSafeFunction end)
+{
+	auto work = [open = std::move(open), end]() mutable -> Done {
 		try {
 			open->route->start();
 		} catch (...) {
@@ -164,6 +184,52 @@ Napi::Value DiskObject::start_fuse(const Napi::CallbackInfo &info)
 		return {};
 	};
 	return Task<Done>::run(env, work, undefined);
+}
+
+Napi::Value DiskObject::start_dm_user(const Napi::CallbackInfo &info)
+{
+	Napi::Env env = info.Env();
+	std::shared_ptr<OpenDisk> open = open_disk(env);
+	Napi::Value list = options_of(info).Get("channels");
+	if (!list.IsArray())
+		throw Napi::TypeError::New(env, "'channels' must be an array");
+	auto array = list.As<Napi::Array>();
+	Napi::Object numbers = array;
+	DmUserRouteOptions options;
+	for (uint32_t index = 0; index < array.Length(); index++)
+		options.channels.push_back(static_cast<int>(
+		    get_integer(numbers, std::to_string(index).c_str(), 3, INT32_MAX)));
+	if (open->route)
+		throw make_error(env, EALREADY, "startDmUser", {});
+
+	Napi::ThreadSafeFunction end;
+	options.on_end = on_end(env, end);
+	try {
+		open->route = std::make_unique<DmUserRoute>(*open->disk, std::move(options));
+	} catch (...) {
+		end.Release();
+		throw make_error(env, current_failure());
+	}
+	return start_route(env, std::move(open), end);
+}
+
+Napi::Value DiskObject::present_size(const Napi::CallbackInfo &info)
+{
+	try {
+		return bigint(info.Env(), open_disk(info.Env())->image->present_size());
+	} catch (const Error &) {
+		throw make_error(info.Env(), current_failure());
+	}
+}
+
+Napi::Value DiskObject::take_present_size(const Napi::CallbackInfo &info)
+{
+	try {
+		open_disk(info.Env())->image->take_present_size();
+	} catch (const Error &) {
+		throw make_error(info.Env(), current_failure());
+	}
+	return info.Env().Undefined();
 }
 
 Napi::Value DiskObject::ended(const Napi::CallbackInfo &info)
@@ -255,18 +321,30 @@ Napi::Value DiskObject::flush(const Napi::CallbackInfo &info)
 
 Napi::Value DiskObject::close(const Napi::CallbackInfo &info)
 {
-	Napi::Env env = info.Env();
+	return end_disk(info.Env(), true);
+}
+
+Napi::Value DiskObject::hand_over(const Napi::CallbackInfo &info)
+{
+	return end_disk(info.Env(), false);
+}
+
+Napi::Value DiskObject::end_disk(Napi::Env env, bool trace_is_complete)
+{
 	if (!open_) {
 		auto deferred = Napi::Promise::Deferred::New(env);
 		deferred.Resolve(env.Undefined());
 		return deferred.Promise();
 	}
+	size_ = open_->image->size();
+	tail_ = open_->image->tail();
 	auto open = std::exchange(open_, nullptr);
 	Unref();
-	auto work = [open]() mutable -> Done {
+	auto work = [open, trace_is_complete]() mutable -> Done {
 		if (open->route)
 			open->route->stop();
-		open->disk->close_trace();
+		if (trace_is_complete)
+			open->disk->close_trace();
 		// A readImage() that is still running keeps the image until it is done.
 		open.reset();
 		return {};

@@ -4,6 +4,7 @@
 
 #include <napi.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,7 +12,7 @@
 
 #include "../engine/backends/raw_file.h"
 #include "../engine/disk.h"
-#include "../engine/routes/fuse_file.h"
+#include "../engine/routes/route.h"
 
 namespace bioscope
 {
@@ -21,7 +22,7 @@ namespace bioscope
 struct OpenDisk {
 	std::unique_ptr<Disk> disk;
 	RawFile *image = nullptr; // the disk's backend
-	std::unique_ptr<FuseFile> route;
+	std::unique_ptr<Route> route;
 };
 
 class DiskObject : public Napi::ObjectWrap<DiskObject>
@@ -48,6 +49,10 @@ private:
 	Napi::Value tail(const Napi::CallbackInfo &info);
 	Napi::Value image_kind(const Napi::CallbackInfo &info);
 	Napi::Value start_fuse(const Napi::CallbackInfo &info);
+	Napi::Value start_dm_user(const Napi::CallbackInfo &info);
+	Napi::Value present_size(const Napi::CallbackInfo &info);
+	Napi::Value take_present_size(const Napi::CallbackInfo &info);
+	Napi::Value hand_over(const Napi::CallbackInfo &info);
 	Napi::Value ended(const Napi::CallbackInfo &info);
 	Napi::Value counters(const Napi::CallbackInfo &info);
 	Napi::Value read_payload(const Napi::CallbackInfo &info);
@@ -55,11 +60,21 @@ private:
 	Napi::Value flush(const Napi::CallbackInfo &info);
 	Napi::Value close(const Napi::CallbackInfo &info);
 
+	// What a route calls at its end: settles ended(). Unreferenced: waiting for the
+	// end of a disk keeps no process alive.
+	std::function<void(const std::string &)> on_end(Napi::Env env,
+							Napi::ThreadSafeFunction &end);
+	// Starts `open->route` off the event loop.
+	static Napi::Value start_route(Napi::Env env, std::shared_ptr<OpenDisk> open,
+				       Napi::ThreadSafeFunction end);
+	// Ends the route and closes the image; the trace too, if it is complete.
+	Napi::Value end_disk(Napi::Env env, bool trace_is_complete);
 	// The disk, or a JavaScript Error EBADF once close() was called.
 	const std::shared_ptr<OpenDisk> &open_disk(Napi::Env env) const;
 
 	std::shared_ptr<OpenDisk> open_;
-	uint64_t size_, tail_;
+	// Of the image when it was closed.
+	uint64_t size_ = 0, tail_ = 0;
 	bool block_device_;
 	std::shared_ptr<Ending> ending_ = std::make_shared<Ending>();
 };

@@ -1,6 +1,6 @@
-/** `bioscope daemon status|stop`. */
+/** `bioscope daemon status|restart|stop`. */
 import { noMoreWords, parseWords, usageError } from '../arguments';
-import { runningDaemon, withClient } from '../daemon-access';
+import { nextDaemon, reachDaemon, runningDaemon, withClient } from '../daemon-access';
 import { table } from '../table';
 import type { Terminal } from '../terminal';
 
@@ -9,8 +9,9 @@ export async function daemonCommand(words: readonly string[], terminal: Terminal
   const [action, ...rest] = positionals;
   noMoreWords(rest);
   if (action === 'status' && values.all !== true) return status(terminal);
+  if (action === 'restart' && values.all !== true) return restart(terminal);
   if (action === 'stop') return stop(values.all === true, terminal);
-  throw usageError('daemon takes "status" or "stop [--all]".');
+  throw usageError('daemon takes "status", "restart" or "stop [--all]".');
 }
 
 async function status(terminal: Terminal): Promise<number> {
@@ -49,6 +50,17 @@ async function stop(detachAll: boolean, terminal: Terminal): Promise<number> {
   return withClient(client, async (daemon) => {
     await daemon.invoke('stop', { detachAll });
     await daemon.closed;
+    return 0;
+  });
+}
+
+/** Another daemon takes over while the disks are in use: for an update of Bioscope. */
+async function restart(terminal: Terminal): Promise<number> {
+  const old = await reachDaemon();
+  const { pid } = await withClient(old, (daemon) => daemon.invoke('hello', {}));
+  return withClient(await nextDaemon(pid), async (daemon) => {
+    const info = await daemon.invoke('hello', {});
+    await terminal.print(`process ${info.pid} serves in the place of ${pid}`);
     return 0;
   });
 }

@@ -40,7 +40,7 @@ async function showImages(
     terminal.say(`${disk.name} is ${disk.device ?? disk.fuseFile ?? '?'}; Ctrl-C detaches it`);
     return Promise.resolve();
   };
-  const disks = await attachImages(client, images, readOnly, terminal, tell);
+  const disks = await attachImages(client, images, { readOnly }, terminal, tell);
   if (disks.length === 0) return 1;
   let status = disks.length === images.length ? 0 : 1;
   try {
@@ -63,7 +63,7 @@ async function showDemoDisk(client: DaemonClient, terminal: Terminal): Promise<n
       );
       return Promise.resolve();
     };
-    disks = await attachImages(client, [image.path], false, terminal, tell);
+    disks = await attachImages(client, [image.path], { readOnly: false }, terminal, tell);
     const [disk] = disks;
     if (!disk) return 1;
     if (!terminal.end.aborted) workload = startWorkload(disk, image.directory, terminal);

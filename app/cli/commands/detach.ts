@@ -6,7 +6,11 @@ import { selectDisk } from '../select-disk';
 import type { Terminal } from '../terminal';
 
 export async function detachCommand(words: readonly string[], terminal: Terminal): Promise<number> {
-  const { values, positionals } = parseWords(words, { all: { type: 'boolean' } });
+  const { values, positionals } = parseWords(words, {
+    all: { type: 'boolean' },
+    deferred: { type: 'boolean' },
+  });
+  const deferred = values.deferred === true;
   const all = values.all === true;
   if (all && positionals.length > 0) throw usageError('detach --all takes no disks.');
   if (!all && positionals.length === 0) throw usageError('detach needs a DISK, IMAGE or DEVICE.');
@@ -21,7 +25,7 @@ export async function detachCommand(words: readonly string[], terminal: Terminal
     let failures = 0;
     const attempt = async (find: () => (typeof disks)[number]) => {
       try {
-        await daemon.invoke('disks.detach', { disk: find().id });
+        await daemon.invoke('disks.detach', { disk: find().id, deferred });
       } catch (thrown) {
         failures++;
         terminal.say(toErrorValue(thrown).message);

@@ -4,6 +4,7 @@
  */
 import { rm } from 'node:fs/promises';
 import type { NativeAddon, NativeDisk } from '../../addon/addon';
+import type { RouteName } from '../../contract/disk';
 import { BioscopeError } from '../../contract/errors';
 import { SECTOR_BYTES } from '../../contract/units';
 import { errnoOf, imageError, quote } from '../images/image-errors';
@@ -21,6 +22,8 @@ export interface AttachRequest {
   readonly mountDirectory: string;
   readonly label: string;
   readonly options: TraceOptions;
+  /** Goes on with the trace of a daemon that is gone. */
+  readonly resumeTrace?: boolean;
 }
 
 export interface Attached {
@@ -38,7 +41,7 @@ export async function attachDisk(
 ): Promise<Attached> {
   const rollback = new Rollback(log);
   try {
-    const native = await openImage(request, addon);
+    const native = await openImage(request, addon, route.name);
     rollback.add('open the image', async () => {
       await native.close();
       await rm(request.tracePath, { force: true });
@@ -52,16 +55,23 @@ export async function attachDisk(
   }
 }
 
-async function openImage(request: AttachRequest, addon: NativeAddon): Promise<NativeDisk> {
-  const { image, number, tracePath, options } = request;
+/** Opens and locks the image, with its trace. Throws BioscopeError. */
+export async function openImage(
+  request: AttachRequest,
+  addon: NativeAddon,
+  route: RouteName,
+): Promise<NativeDisk> {
+  const { image, number, tracePath, options, resumeTrace = false } = request;
   // Its name is never used twice, so a file there is a leftover of a state that was lost.
-  await rm(tracePath, { force: true });
+  if (!resumeTrace) await rm(tracePath, { force: true });
   try {
     return await addon.openDisk({
       imagePath: image.path,
       readOnly: image.readOnly,
       number,
+      route,
       tracePath,
+      resumeTrace,
       ...options,
     });
   } catch (thrown) {

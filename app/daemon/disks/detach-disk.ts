@@ -22,7 +22,11 @@ export function busyError(entry: DiskEntry, holders: readonly Holder[]): Bioscop
       : `${where} is held by something that cannot be named (a mount that was detached lazily, or a program that has it exclusively)`;
   return new BioscopeError(
     'DISK_BUSY',
-    `${entry.disk.name} (${entry.disk.id}) is in use: ${who}. ${wayOut(holders)} Then detach again.`,
+    `${entry.disk.name} (${entry.disk.id}) is in use: ${who}. ${wayOut(holders)} Then detach again${
+      entry.route?.target?.saved.foreign === false
+        ? ', or let it go with its last user (detach --deferred)'
+        : ''
+    }.`,
     { errno: 'EBUSY', holders },
   );
 }
@@ -41,9 +45,8 @@ function wayOut(holders: readonly Holder[]): string {
 
 /** The command that takes the disk away without a flush: where the image cannot be written any more there is no other. */
 function giveUp({ disk, mountDirectory }: DiskEntry): string {
-  return disk.device === null
-    ? `fusermount3 -u ${quote(mountDirectory)}`
-    : `losetup -d ${disk.device}`;
+  if (disk.device === null) return `fusermount3 -u ${quote(mountDirectory)}`;
+  return disk.route === 'dm-user' ? `dmsetup remove ${disk.device}` : `losetup -d ${disk.device}`;
 }
 
 /** Who uses the disk, after programs that only look at a new device have had time to finish. */
@@ -84,12 +87,14 @@ export async function detachDisk(
       { errno, cause: thrown },
     );
   }
-  await Promise.race([native.ended(), sleep(THREADS_END_MS, null, { ref: false })]);
+  // One that was made by hand stays, and its channels end as the image is closed.
+  if (route.target?.saved.foreign !== true)
+    await Promise.race([native.ended(), sleep(THREADS_END_MS, null, { ref: false })]);
   await closeImage(entry);
 }
 
 /** Flushes and closes the image and removes the trace file. */
-async function closeImage(entry: DiskEntry): Promise<void> {
+export async function closeImage(entry: DiskEntry): Promise<void> {
   const { native } = entry;
   if (native === null) return;
   entry.native = null;

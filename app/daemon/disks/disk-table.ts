@@ -6,8 +6,8 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { NativeAddon } from '../../addon/addon';
-import type { Disk, DiskStatistics } from '../../contract/disk';
+import type { NativeAddon, NativeDisk } from '../../addon/addon';
+import type { Disk, DiskStatistics, RouteWish } from '../../contract/disk';
 import { BioscopeError, toErrorValue, type ErrorValue, type Holder } from '../../contract/errors';
 import { bytes, diskId, type DiskId } from '../../contract/units';
 import type { RuntimePaths } from '../../client/runtime-directory';
@@ -18,15 +18,17 @@ import { leftoverNote } from '../leftovers/leftover-note';
 import { refuseLoopedImage } from '../images/image-users';
 import { inspectImage, type Image } from '../images/inspect-image';
 import type { Log } from '../log';
-import { fileRoute } from '../routes/file-route';
-import { loopRoute } from '../routes/loop-route';
-import type { Route } from '../routes/route';
-import { attachDisk } from './attach-disk';
-import { busyError, detachDisk, lastingHolders } from './detach-disk';
+import { dmUserObstacle } from '../machine/dm-user-module';
+import { isRoutesFault, routeCandidates } from '../routes/choose-route';
+import { tagOf } from '../routes/dm-user-route';
+import type { AttachedRoute } from '../routes/route';
+import { attachDisk, type Attached } from './attach-disk';
+import { busyError, closeImage, detachDisk, lastingHolders } from './detach-disk';
 import type { DiskEntry } from './disk-entry';
 import { diskStatistics } from './disk-statistics';
 import { removeState, writeState } from './state-file';
-import type { TraceOptions } from './trace-options';
+import { TargetDisks } from './target-disks';
+import { channelsOf, type TraceOptions } from './trace-options';
 
 export interface DiskTableOptions {
   readonly addon: NativeAddon;
@@ -34,11 +36,14 @@ export interface DiskTableOptions {
   readonly paths: RuntimePaths;
   readonly trace: TraceOptions;
   readonly log: Log;
+  /** Why this kernel cannot have a dm-user target; the tests play one that can. */
+  readonly obstacle?: () => string | null;
 }
 
 export class DiskTable {
   private readonly options: DiskTableOptions;
-  private readonly route: Route;
+  /** What only disks on the dm-user route can do. */
+  readonly targets: TargetDisks;
   private readonly entries = new Map<DiskId, DiskEntry>();
   private readonly listeners = new Set<() => void>();
   private nextNumber = 1;
@@ -46,8 +51,15 @@ export class DiskTable {
 
   constructor(options: DiskTableOptions) {
     this.options = options;
-    const { privileges, log } = options;
-    this.route = privileges.available ? loopRoute(privileges, log) : fileRoute(log);
+    this.targets = new TargetDisks(options, {
+      find: (id) => this.find(id),
+      list: () => [...this.entries.values()],
+      reserve: (image) => this.reserve(image),
+      refuseAttached: (image) => this.refuseAttached(image),
+      served: (entry, attached, changes) => this.served(entry, attached, changes),
+      change: (entry, changes) => this.change(entry, changes),
+      remove: (entry) => this.remove(entry),
+    });
   }
 
   /** Called after every change of the list. Returns what ends it. */
@@ -72,48 +84,24 @@ export class DiskTable {
     this.save();
   }
 
-  /** Makes the image a disk. Throws BioscopeError; nothing is left behind then. */
-  async attach(path: string, readOnly: boolean): Promise<Disk> {
+  /**
+   * Makes the image a disk, on the best route that works or the one wished for.
+   * Throws BioscopeError; nothing is left behind then.
+   */
+  async attach(path: string, readOnly: boolean, wish: RouteWish = 'auto'): Promise<Disk> {
     this.refuseWhenClosing();
     const image = await inspectImage(path, readOnly);
     this.refuseWhenClosing(); // it may have begun to end meanwhile
     this.refuseAttached(image);
+    const hanging = [...this.entries.values()].find(
+      ({ disk }) => disk.hanging === true && disk.imagePath === image.path,
+    );
+    if (hanging?.disk.state === 'failed') return this.targets.tryAgain(hanging);
     const entry = this.reserve(image);
-    const { id, number, tracePath } = entry.disk;
     try {
       await refuseLoopedImage(image, this.options.privileges);
-      this.save();
-      const attached = await attachDisk(
-        {
-          image,
-          number,
-          tracePath,
-          mountDirectory: entry.mountDirectory,
-          label: entry.label,
-          options: this.options.trace,
-        },
-        this.options.addon,
-        this.route,
-        this.options.log,
-      );
-      const { native, route, notes } = attached;
-      entry.native = native;
-      entry.route = route;
+      this.served(entry, await this.attachOnRoute(entry, image, wish));
       this.forgetFailed(image.path);
-      this.change(entry, {
-        state: 'attached',
-        imageKind: native.imageKind,
-        size: bytes(native.size),
-        tail: bytes(native.tail),
-        device: route.device,
-        fuseFile: route.fuseFile,
-        partitions: [...route.partitions()],
-        notes: [...notes],
-      });
-      void native.ended().then((reason) => this.routeEnded(entry, reason));
-      this.options.log(
-        `attached ${id} ${quote(image.path)} as ${route.device ?? route.fuseFile ?? 'nothing'}`,
-      );
       return entry.disk;
     } catch (thrown) {
       this.remove(entry);
@@ -122,10 +110,77 @@ export class DiskTable {
     }
   }
 
-  /** Flushes and detaches. DISK_BUSY names the holders; nothing has changed then. */
-  async detach(id: DiskId): Promise<void> {
+  /** Tries one route after another; why a better one failed becomes a note. */
+  private async attachOnRoute(
+    entry: DiskEntry,
+    image: Image,
+    wish: RouteWish,
+  ): Promise<Attached & { readonly reason: string | null }> {
+    const { addon, privileges, trace, log, obstacle = dmUserObstacle } = this.options;
+    const channels = channelsOf(trace);
+    const candidates = [...routeCandidates(wish, { privileges, channels, obstacle, log })];
+    const failures: string[] = [];
+    for (;;) {
+      const candidate = candidates.shift();
+      if (!candidate) throw new Error('an attach without a route');
+      const { route, reason } = candidate;
+      const { mountDirectory, label } = entry;
+      const { number, tracePath } = entry.disk;
+      entry.target = route.name === 'dm-user' ? { tag: tagOf(label), foreign: false } : null;
+      entry.disk = { ...entry.disk, route: route.name };
+      this.save(); // what the next daemon must know if this one dies on the way
+      const request = { image, number, tracePath, mountDirectory, label };
+      try {
+        const options = route.name === 'dm-user' ? { ...trace, threads: channels * 2 } : trace;
+        const attached = await attachDisk({ ...request, options }, addon, route, log);
+        return { ...attached, notes: [...failures, ...attached.notes], reason };
+      } catch (thrown) {
+        if (candidates.length === 0 || !isRoutesFault(thrown, route, privileges)) throw thrown;
+        const { message } = toErrorValue(thrown);
+        log(`${route.name} failed, the next route is tried: ${message}`);
+        failures.push(`The ${route.name} route was tried first and failed: ${message}`);
+      }
+    }
+  }
+
+  /** A disk's requests are served from now on. */
+  private served(
+    entry: DiskEntry,
+    attached: Attached & { readonly reason?: string | null },
+    changes: Partial<Disk> = {},
+  ): void {
+    const { native, route, notes, reason = null } = attached;
+    entry.native = native;
+    entry.route = route;
+    this.change(entry, {
+      state: 'attached',
+      failure: null,
+      hanging: false,
+      imageKind: native.imageKind,
+      size: bytes(native.size),
+      tail: bytes(native.tail),
+      device: route.device,
+      fuseFile: route.fuseFile,
+      partitions: [...route.partitions()],
+      notes: [...notes],
+      ...(reason === null ? {} : { routeReason: reason }),
+      ...changes,
+    });
+    void native.ended().then((why) => this.routeEnded(entry, native, why));
+    const { id, imagePath } = entry.disk;
+    this.options.log(
+      `attached ${id} ${quote(imagePath)} as ${route.device ?? route.fuseFile ?? 'nothing'}`,
+    );
+  }
+
+  /**
+   * Flushes and detaches. DISK_BUSY names the holders; nothing has changed then.
+   * With `deferred` a disk in use goes with its last user.
+   */
+  async detach(id: DiskId, deferred = false): Promise<void> {
     const entry = this.find(id);
     if (entry.disk.state === 'failed') return this.dismiss(id);
+    if (deferred && entry.disk.state === 'attached') return this.targets.detachDeferred(entry);
     if (entry.disk.state !== 'attached') {
       throw new BioscopeError(
         'DISK_BUSY',
@@ -155,7 +210,7 @@ export class DiskTable {
         `${entry.disk.name} (${id}) has not failed: it is ${entry.disk.state}. Detach it instead.`,
       );
     }
-    await this.clearLeftover(entry);
+    await (entry.target === null ? this.clearLeftover(entry) : this.targets.clear(entry));
     rmSync(entry.disk.tracePath, { force: true });
     this.remove(entry);
   }
@@ -250,6 +305,8 @@ export class DiskTable {
       identity: image.identity,
       label: `bioscope:${id}:${randomBytes(6).toString('hex')}`,
       mountDirectory: join(paths.mounts, id),
+      target: null,
+      isLeaving: false,
       native: null,
       route: null,
       disk: {
@@ -279,21 +336,28 @@ export class DiskTable {
   }
 
   /** The route's threads ended although nobody detached the disk. */
-  private async routeEnded(entry: DiskEntry, reason: string | null): Promise<void> {
+  private async routeEnded(
+    entry: DiskEntry,
+    native: NativeDisk,
+    reason: string | null,
+  ): Promise<void> {
+    const { route } = entry;
+    if (entry.native !== native || route === null) return;
+    if (entry.isLeaving && reason === null) return this.left(entry);
     if (entry.disk.state !== 'attached') return;
-    const { native, route } = entry;
-    if (native === null || route === null) return;
     const { id, name } = entry.disk;
     const message =
       reason === null
-        ? `${name} (${id}) was taken away by another program (${route.device === null ? 'its FUSE file was unmounted' : `${route.device} was detached, e.g. with losetup -d`}). What was written before is on the image. Attach it again to go on.`
+        ? `${name} (${id}) was taken away by another program (${takenAway(route)}). What was written before is on the image. Attach it again to go on.`
         : `${name} (${id}) ended: ${reason}. Attach it again to go on.`;
     this.options.log(message);
     entry.native = null;
     entry.route = null;
     entry.identity = null;
+    const device = route.target === null ? entry.disk.device : null;
     this.change(entry, {
       state: 'failed',
+      device,
       failure: new BioscopeError('DISK_FAILED', message).value,
       partitions: [],
       fuseFile: null,
@@ -306,10 +370,21 @@ export class DiskTable {
     await this.refreshFailed(entry);
   }
 
+  /** A disk that was to go with its last user is gone. */
+  private async left(entry: DiskEntry): Promise<void> {
+    try {
+      await closeImage(entry);
+    } catch (thrown) {
+      this.options.log(`flushing ${entry.disk.id} at its end: ${toErrorValue(thrown).message}`);
+    }
+    this.remove(entry);
+    this.options.log(`detached ${entry.disk.id} with its last user`);
+  }
+
   /** A failed disk's loop device goes by itself as soon as nobody uses it: notice that. */
   private async refreshFailed(entry: DiskEntry): Promise<void> {
     const { device } = entry.disk;
-    if (device === null) return;
+    if (device === null || entry.target !== null) return;
     if (!(await this.leftoverExists(entry, device))) {
       this.change(entry, { device: null, partitions: [], holders: [], notes: [] });
       return;
@@ -406,11 +481,18 @@ export class DiskTable {
       version: 1,
       pid: process.pid,
       nextNumber: this.nextNumber,
-      disks: [...this.entries.values()].map(({ disk, label, mountDirectory }) => ({
-        disk,
-        label,
-        mountDirectory,
-      })),
+      disks: [...this.entries.values()].map((entry) => {
+        const { disk, label, mountDirectory, target, isLeaving } = entry;
+        return { disk, label, mountDirectory, target, isLeaving };
+      }),
     });
   }
+}
+
+/** How somebody else takes a disk away, by its route. */
+function takenAway({ device, target }: AttachedRoute): string {
+  if (device === null) return 'its FUSE file was unmounted';
+  return target === null
+    ? `${device} was detached, e.g. with losetup -d`
+    : `${device} was removed, e.g. with dmsetup remove`;
 }

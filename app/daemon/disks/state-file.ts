@@ -23,9 +23,28 @@ const stateSchema = z.object({
   pid: z.number().int(),
   /** The next disk's number: ids are never used twice in a runtime directory. */
   nextNumber: z.number().int().positive(),
-  disks: z.array(z.object({ disk: diskSchema, label: z.string(), mountDirectory: z.string() })),
+  disks: z.array(
+    z.object({
+      disk: diskSchema,
+      label: z.string(),
+      mountDirectory: z.string(),
+      /** Of the dm-user route: what the next daemon goes on with. */
+      target: z.object({ tag: z.string(), foreign: z.boolean() }).nullish(),
+      /** It goes with its last user. */
+      isLeaving: z.boolean().optional(),
+    }),
+  ),
 });
 export type State = z.infer<typeof stateSchema>;
+
+/**
+ * Whether the next daemon serves this disk on: its target is the kernel's, and was
+ * complete. What a dead daemon was only making is cleared away instead.
+ */
+export function goesOn({ disk, target }: State['disks'][number]): boolean {
+  if (!target || disk.state === 'attaching') return false;
+  return disk.state !== 'failed' || disk.hanging === true;
+}
 
 /** The state another daemon left; null when there is none, or none that can be read. */
 export function readState(path: string, log: Log): State | null {

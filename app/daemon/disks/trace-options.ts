@@ -41,3 +41,7 @@ export function traceOptions(environment: NodeJS.ProcessEnv, log: Log): TraceOpt
     trace: environment['BIOSCOPE_TRACE'] !== 'off',
   };
 }
+
+/** Channels of a dm-user target: two of the engine's threads serve each. */
+export const channelsOf = ({ threads }: TraceOptions): number =>
+  Math.max(1, Math.floor(threads / 2));

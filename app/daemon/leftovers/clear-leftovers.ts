@@ -2,7 +2,9 @@
  * Clears what a daemon that died left behind: loop devices, mounts, mount
  * directories, trace files. Its disks are then listed as failed, so that the
  * user learns of it and can attach them again. Only what the state file names
- * is touched, and a loop device only if it bears the disk's own label.
+ * is touched, and a loop device only if it bears the disk's own label. Disks on
+ * the dm-user route are not lost: they are listed as `attaching`, for
+ * TargetDisks.resumeAll.
  *
  * Runs at the start, with the daemon's lock held: the one that wrote the state
  * is dead for certain.
@@ -14,7 +16,7 @@ import type { Disk } from '../../contract/disk';
 import { BioscopeError, type Holder } from '../../contract/errors';
 import type { Privileges } from '../../privileged/privileges';
 import type { DiskEntry } from '../disks/disk-entry';
-import { readState, type State } from '../disks/state-file';
+import { goesOn, readState, type State } from '../disks/state-file';
 import { describeHolders, scanHolders } from '../holders/scan-holders';
 import type { Log } from '../log';
 import { unmountUserFuse } from '../routes/fusermount';
@@ -22,9 +24,11 @@ import { configuredLoops } from '../system/block-devices';
 import { leftoverNote } from './leftover-note';
 
 export interface Leftovers {
-  /** The disks that were lost, all `failed`. */
+  /** The disks that were lost, `failed`, and those to be gone on with, `attaching`. */
   readonly entries: readonly DiskEntry[];
   readonly nextNumber: number;
+  /** The daemon that wrote the state; 0 when there was none. */
+  readonly pid: number;
 }
 
 export interface LeftoverOptions {
@@ -38,23 +42,32 @@ export async function clearLeftovers(options: LeftoverOptions): Promise<Leftover
   const { paths, privileges, log } = options;
   const state = readState(paths.state, log);
   await clearMounts(paths.mounts, privileges, log);
-  const labelled = await labelledLoops(privileges, log);
+  const saved = state?.disks ?? [];
+  // Without disks nobody is asked for a password just because a daemon starts.
+  const looped = saved.some(({ target }) => !target);
+  const labelled = looped ? await labelledLoops(privileges, log) : new Map<string, string>();
 
   const entries: DiskEntry[] = [];
-  for (const { disk, label, mountDirectory } of state?.disks ?? []) {
+  for (const one of saved) {
+    const { disk, label, mountDirectory, target = null, isLeaving = false } = one;
+    const rest = { identity: null, label, mountDirectory, target, isLeaving };
+    if (goesOn(one)) {
+      const resumed: Disk = { ...disk, state: 'attaching', holders: [] };
+      entries.push({ ...rest, disk: resumed, native: null, route: null });
+      continue;
+    }
+    if (target && !target.foreign) await clearTarget(target.tag, privileges, log);
     const device = labelled.get(label) ?? null;
     const holders = device === null ? [] : await clearLoop(device, privileges, log);
     entries.push({
       disk: failedDisk(disk, state, holders === null ? null : device, holders ?? []),
-      identity: null,
-      label,
-      mountDirectory,
+      ...rest,
       native: null,
       route: null,
     });
   }
   clearTraces(paths.traces, new Set(entries.map(({ disk }) => disk.tracePath)), log);
-  return { entries, nextNumber: state?.nextNumber ?? 1 };
+  return { entries, nextNumber: state?.nextNumber ?? 1, pid: state?.pid ?? 0 };
 }
 
 /** Unmounts and removes every mount directory; each belonged to a daemon that is dead. */
@@ -62,7 +75,7 @@ async function clearMounts(directory: string, privileges: Privileges, log: Log):
   for (const name of readdirSync(directory)) {
     const path = join(directory, name);
     try {
-      if (privileges.available) await privileges.unmountLazily(path);
+      if (process.getuid?.() === 0) await privileges.unmountLazily(path);
       else await unmountUserFuse(path, { lazily: true });
       log(`unmounted the leftover ${path}`);
     } catch {
@@ -73,6 +86,18 @@ async function clearMounts(directory: string, privileges: Privileges, log: Log):
     } catch (thrown) {
       log(`cannot remove the leftover ${path}: ${String(thrown)}`);
     }
+  }
+}
+
+/** A target that was being made, or failed, and that nobody serves: what waits there fails. */
+async function clearTarget(tag: string, { targets }: Privileges, log: Log): Promise<void> {
+  try {
+    if (targets === null || (await targets.status(tag)) === null) return;
+    await targets.abort(tag);
+    await targets.remove({ tag, deferred: true });
+    log(`removed the leftover target ${tag}`);
+  } catch (thrown) {
+    log(`the leftover target ${tag} stays: ${String(thrown)}`);
   }
 }
 

@@ -18,6 +18,7 @@ const note =
 
 export function fileRoute(log: Log): Route {
   return {
+    name: 'fuse-loop',
     async attach(request) {
       const rollback = new Rollback(log);
       try {
@@ -57,6 +58,7 @@ async function attachSteps(
     device: null,
     fuseFile,
     notes: [note],
+    target: null,
     partitions: () => [],
     holders: () => scanFileHolders(fuseFile, { ignoredPid: process.pid }),
     detach: async () => {

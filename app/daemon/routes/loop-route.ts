@@ -18,6 +18,7 @@ import type { AttachedRoute, Route, RouteRequest } from './route';
 
 export function loopRoute(privileges: Privileges, log: Log): Route {
   return {
+    name: 'fuse-loop',
     async attach(request) {
       const rollback = new Rollback(log);
       try {
@@ -64,6 +65,7 @@ async function attachSteps(
     device,
     fuseFile: null,
     notes: [],
+    target: null,
     partitions: () => partitionsOf(device),
     holders: () => scanHolders(device, { ignoredPid: process.pid }),
     detach: () => privileges.detachLoop({ device, force: false }),

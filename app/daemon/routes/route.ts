@@ -4,6 +4,7 @@
  * threads then end by themselves.
  */
 import type { NativeDisk } from '../../addon/addon';
+import type { RouteName } from '../../contract/disk';
 import type { Holder } from '../../contract/errors';
 
 export interface RouteRequest {
@@ -17,6 +18,24 @@ export interface RouteRequest {
   readonly label: string;
 }
 
+/** By what a later daemon finds a disk's target again. */
+export interface SavedTarget {
+  /** The tag of a target of ours; the name of one made by hand. */
+  readonly tag: string;
+  readonly foreign: boolean;
+}
+
+/** What can be done with a device-mapper target, and with no other route. */
+export interface TargetControl {
+  readonly saved: SavedTarget;
+  /** Goes at its last close; until then it is served on. */
+  removeDeferred(): Promise<void>;
+  /** The device gets this size. */
+  resize(sectors: bigint): Promise<void>;
+  /** Every request that waits fails with EIO. */
+  abort(): Promise<void>;
+}
+
 export interface AttachedRoute {
   /** The block device, or null where there is only the file. */
   readonly device: string | null;
@@ -24,6 +43,8 @@ export interface AttachedRoute {
   readonly fuseFile: string | null;
   /** What the user should know of this route. */
   readonly notes: readonly string[];
+  /** Null for a route without one. */
+  readonly target: TargetControl | null;
   /** Partitions of the device, as the kernel sees them now. Cheap. */
   partitions(): readonly string[];
   /** Who uses it now. */
@@ -41,6 +62,7 @@ export interface AttachedRoute {
 }
 
 export interface Route {
+  readonly name: RouteName;
   /** All or nothing: what a failed attach had made is undone. */
   attach(request: RouteRequest): Promise<AttachedRoute>;
 }

@@ -67,6 +67,11 @@ export class DaemonServer {
     for (const connection of this.connections) connection.announceStatistics(data);
   }
 
+  /** Takes no more clients, and the socket's path is free for another daemon. */
+  leave(): void {
+    this.server.close();
+  }
+
   /** Takes no more clients and lets those that are there go, once they have their answers. */
   close(): void {
     this.server.close();

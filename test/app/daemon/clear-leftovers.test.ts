@@ -62,7 +62,7 @@ function remember(...disks: Disk[]): void {
 }
 
 test('a first start finds nothing', async () => {
-  expect(await clear()).toEqual({ entries: [], nextNumber: 1 });
+  expect(await clear()).toEqual({ entries: [], nextNumber: 1, pid: 0 });
 });
 
 test('the state survives being written and read, 64-bit numbers whole', () => {
@@ -123,7 +123,7 @@ test('the reason of a disk that had failed before is kept', async () => {
 test('a damaged state is said so and passed over', async () => {
   writeFileSync(paths.state, '{"version":1,');
   writeFileSync(join(paths.traces, 'd6.trace'), '');
-  expect(await clear()).toEqual({ entries: [], nextNumber: 1 });
+  expect(await clear()).toEqual({ entries: [], nextNumber: 1, pid: 0 });
   expect(log.join('\n')).toContain(`${paths.state} is damaged`);
   expect(existsSync(join(paths.traces, 'd6.trace'))).toBe(false);
 });

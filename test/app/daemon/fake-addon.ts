@@ -6,15 +6,24 @@ import { existsSync, statSync, writeFileSync } from 'node:fs';
 import type { LoopStatus, NativeAddon, NativeDisk, DiskOptions } from '../../../app/addon/addon';
 
 export type Step =
-  'openDisk' | 'mountFuse' | 'startFuse' | 'attachLoop' | 'unmountLazily' | 'detachLoop' | 'flush';
+  | 'openDisk'
+  | 'mountFuse'
+  | 'startFuse'
+  | 'startDmUser'
+  | 'attachLoop'
+  | 'unmountLazily'
+  | 'detachLoop'
+  | 'flush';
 
 export function errnoError(code: string, syscall: string, path?: string): Error {
   return Object.assign(new Error(`${code}: ${syscall}`), { code, syscall, path });
 }
 
 class FakeDisk implements NativeDisk {
-  readonly size: bigint;
-  readonly tail: bigint;
+  size: bigint;
+  tail: bigint;
+  /** Channels of a dm-user target. */
+  channels: readonly number[] = [];
   readonly imageKind = 'file';
   /** Ends the route, as an unmount or an abort would. */
   end: (reason: string | null) => void = () => undefined;
@@ -32,6 +41,18 @@ class FakeDisk implements NativeDisk {
   async startFuse(): Promise<void> {
     this.addon.step('startFuse');
     await Promise.resolve();
+  }
+  async startDmUser({ channels }: { channels: readonly number[] }): Promise<void> {
+    this.addon.step('startDmUser');
+    this.channels = channels;
+    await Promise.resolve();
+  }
+  presentSize(): bigint {
+    const bytes = BigInt(statSync(this.options.imagePath).size);
+    return bytes - (bytes % 512n);
+  }
+  takePresentSize(): void {
+    this.size = this.presentSize();
   }
   ended(): Promise<string | null> {
     return this.whenEnded;
@@ -73,6 +94,12 @@ class FakeDisk implements NativeDisk {
     this.end(null);
     await Promise.resolve();
   }
+  async handOver(): Promise<void> {
+    this.addon.calls.push('handOver');
+    this.addon.open.delete(this);
+    this.end(null);
+    await Promise.resolve();
+  }
 }
 
 export class FakeAddon implements NativeAddon {
@@ -104,7 +131,10 @@ export class FakeAddon implements NativeAddon {
 
   async openDisk(options: DiskOptions): Promise<NativeDisk> {
     this.step('openDisk');
-    if (existsSync(options.tracePath)) throw errnoError('EEXIST', 'open', options.tracePath);
+    if (options.resumeTrace && !existsSync(options.tracePath))
+      throw errnoError('ENOENT', 'open', options.tracePath);
+    if (!options.resumeTrace && existsSync(options.tracePath))
+      throw errnoError('EEXIST', 'open', options.tracePath);
     writeFileSync(options.tracePath, '');
     const disk = new FakeDisk(this, options);
     this.open.add(disk);
@@ -121,6 +151,9 @@ export class FakeAddon implements NativeAddon {
 
   crc32c(): never {
     throw new Error('the fake addon sums nothing up');
+  }
+  memoryPromise() {
+    return { ioFlusher: null, locked: null };
   }
   lockFile(): number {
     return 1;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DaemonClient } from '../../../app/client/daemon-client';
-import { LONGEST_LINE } from '../../../app/contract/daemon-api';
+import { DAEMON_PROTOCOL, LONGEST_LINE } from '../../../app/contract/daemon-api';
 import { BioscopeError } from '../../../app/contract/errors';
 import { diskId } from '../../../app/contract/units';
 import type { Handlers } from '../../../app/daemon/server/connection';
@@ -17,7 +17,7 @@ let sockets: Socket[];
 const log: string[] = [];
 
 const info = {
-  protocol: 1,
+  protocol: DAEMON_PROTOCOL,
   version: '9.9.9',
   pid: 1,
   uid: 0,
@@ -25,6 +25,9 @@ const info = {
   runtimeDirectory: '/run/x',
   cpu: 0,
   routes: [],
+};
+const unused = (): never => {
+  throw new Error('no test calls this');
 };
 const handlers: Handlers = {
   hello: () => info,
@@ -40,6 +43,11 @@ const handlers: Handlers = {
     throw new TypeError('a mistake of ours');
   },
   'disks.dismiss': () => ({}),
+  'disks.resize': unused,
+  'disks.abort': unused,
+  'disks.adopt': unused,
+  'machine.probe': unused,
+  handOver: unused,
   'payload.read': () => ({ kept: false }),
   'image.read': ({ length }) => ({ base64: Buffer.alloc(length).toString('base64') }),
   stop: () => ({}),
@@ -278,7 +286,7 @@ describe('the client', () => {
 
   test('refuses a daemon of another protocol, naming it', async () => {
     const other = join(directory, 'other.sock');
-    const answer = { id: 1, result: { ...info, protocol: 2, pid: 321 } };
+    const answer = { id: 1, result: { ...info, protocol: DAEMON_PROTOCOL + 1, pid: 321 } };
     const old = createServer((socket) => socket.end(`${JSON.stringify(answer)}\n`));
     await new Promise<void>((resolve) => old.listen(other, resolve));
     const client = await DaemonClient.connect(other);

@@ -14,7 +14,7 @@ import {
 } from '../../../app/contract/window-api';
 import { RECORD_BYTES } from '../../../app/contract/trace';
 import { writeRecord } from '../records';
-import { errorValue, madeDisk, type Scene } from './scenes';
+import { errorValue, machine, madeDisk, type Scene } from './scenes';
 import { Workload } from './workload';
 
 const EPOCH_REALTIME = 1_795_000_000_000_000_000n;
@@ -127,6 +127,13 @@ export class FakeBridge implements WindowBridge {
       this.setDisks(this.disks.filter(({ id }) => id !== disk));
       return {};
     },
+    'disks.abort': () => ({}),
+    'disks.resize': ({ disk }) => {
+      const found = this.disks.find(({ id }) => id === disk);
+      if (found) return found;
+      throw new Refused(errorValue('DISK_UNKNOWN', `There is no disk ${disk}.`));
+    },
+    'machine.probe': () => machine,
     'payload.read': ({ sequence, offset, length }) => {
       if (BigInt(sequence) < this.#workload.next - 3000n) return { kept: false };
       const request = this.#workload.request(Number(sequence));

@@ -1,8 +1,51 @@
 /** States of the outside worth looking at. */
 import type { Disk } from '../../../app/contract/disk';
 import type { ErrorCode, ErrorValue } from '../../../app/contract/errors';
+import type { Machine } from '../../../app/contract/machine';
 import { bytes, diskId } from '../../../app/contract/units';
 import type { DaemonState } from '../../../app/contract/window-api';
+
+/** A machine on which one route works and the other does not. */
+export const machine: Machine = {
+  kernel: '6.12.1',
+  architecture: 'x64',
+  routes: [
+    {
+      name: 'dm-user',
+      available: false,
+      preferred: false,
+      explanation: 'The dm-user module is not installed for this kernel.',
+    },
+    {
+      name: 'fuse-loop',
+      available: true,
+      preferred: true,
+      explanation: 'Images become loop devices over a FUSE file that the engine serves.',
+    },
+  ],
+  checks: [
+    {
+      id: 'dm-user-module',
+      title: 'The dm-user module',
+      finding: 'missing',
+      detail: 'It is not installed for 6.12.1.',
+      remedy: [
+        'sudo apt-get install --yes dkms linux-headers-6.12.1',
+        'sudo make -C /opt/bioscope/share/kmod dkms-install',
+        'sudo modprobe dm-user',
+      ],
+      routes: ['dm-user'],
+    },
+    {
+      id: 'fuse',
+      title: 'FUSE',
+      finding: 'ok',
+      detail: '/dev/fuse can be opened.',
+      remedy: [],
+      routes: ['fuse-loop'],
+    },
+  ],
+};
 
 export interface Scene {
   readonly daemon: DaemonState;

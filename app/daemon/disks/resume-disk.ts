@@ -1,0 +1,76 @@
+/**
+ * Serves a target that the kernel has already: one whose daemon died or handed over,
+ * or one made by hand. Its requests wait until then.
+ */
+import type { NativeAddon, NativeDisk } from '../../addon/addon';
+import type { TargetState } from '../../privileged/targets';
+import { BioscopeError, toErrorValue } from '../../contract/errors';
+import { quote } from '../images/image-errors';
+import { serveTarget, type DmUserOptions } from '../routes/dm-user-route';
+import type { SavedTarget } from '../routes/route';
+import { openImage, type AttachRequest, type Attached } from './attach-disk';
+
+export interface ResumeRequest extends AttachRequest {
+  readonly saved: SavedTarget;
+  readonly state: TargetState;
+  /** Opened before, so that this takes no time; else they are opened now. */
+  readonly channels?: number[] | undefined;
+}
+
+/**
+ * All or nothing, and the target stays whatever happens. With `resumeTrace` the trace
+ * goes on in its file, and in a fresh one beside it if that has another shape.
+ * Throws BioscopeError.
+ */
+export async function resumeDisk(
+  request: ResumeRequest,
+  addon: NativeAddon,
+  options: DmUserOptions,
+): Promise<Attached & { readonly tracePath: string }> {
+  const { native, tracePath } = await reopenImage(request, addon, options);
+  try {
+    refuseSmallImage(request, native);
+    const route = await serveTarget(
+      {
+        native,
+        fileName: request.image.name,
+        readOnly: request.image.readOnly,
+        mountDirectory: request.mountDirectory,
+        label: request.label,
+      },
+      options,
+      request,
+    );
+    return { native, route, tracePath, notes: [...request.image.notes, ...route.notes] };
+  } catch (thrown) {
+    await native.close();
+    throw thrown;
+  }
+}
+
+async function reopenImage(
+  request: ResumeRequest,
+  addon: NativeAddon,
+  { log }: DmUserOptions,
+): Promise<{ native: NativeDisk; tracePath: string }> {
+  const { tracePath } = request;
+  try {
+    return { native: await openImage(request, addon, 'dm-user'), tracePath };
+  } catch (thrown) {
+    const { code, message } = toErrorValue(thrown);
+    if (request.resumeTrace !== true || code !== 'RUNTIME_DIRECTORY') throw thrown;
+    log(`the trace begins anew: ${message}`);
+    const fresh = `${tracePath.replace(/(-\d+)?\.trace$/, '')}-${process.pid}.trace`;
+    const anew = { ...request, tracePath: fresh, resumeTrace: false };
+    return { native: await openImage(anew, addon, 'dm-user'), tracePath: fresh };
+  }
+}
+
+function refuseSmallImage({ image, state }: ResumeRequest, native: NativeDisk): void {
+  const wanted = state.sectors * 512n;
+  if (native.size >= wanted) return;
+  throw new BioscopeError(
+    'IMAGE_TOO_SMALL',
+    `${quote(image.path)} has ${native.size} bytes, the device ${wanted}. Make the image at least that large (truncate -s ${wanted}) and try again.`,
+  );
+}

@@ -1,0 +1,338 @@
+/**
+ * What only disks on the dm-user route can do: change size, leave with their last
+ * user, be served by one daemon after another, fail what waits, come from a target
+ * made by hand.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Disk } from '../../contract/disk';
+import { BioscopeError, toErrorValue } from '../../contract/errors';
+import { bytes, type DiskId } from '../../contract/units';
+import type { TargetState, TargetVerbs } from '../../privileged/targets';
+import { errnoOf, quote } from '../images/image-errors';
+import { inspectImage, type Image } from '../images/inspect-image';
+import { openChannels, targetState, type DmUserOptions } from '../routes/dm-user-route';
+import type { SavedTarget, TargetControl } from '../routes/route';
+import type { Attached } from './attach-disk';
+import { busyError, lastingHolders } from './detach-disk';
+import type { DiskEntry } from './disk-entry';
+import type { DiskTableOptions } from './disk-table';
+import { resumeDisk } from './resume-disk';
+import { channelsOf } from './trace-options';
+
+/** What the table of disks lets this one do with it. */
+export interface TableAccess {
+  find(id: DiskId): DiskEntry;
+  list(): readonly DiskEntry[];
+  reserve(image: Image): DiskEntry;
+  refuseAttached(image: Image): void;
+  served(entry: DiskEntry, attached: Attached, changes?: Partial<Disk>): void;
+  change(entry: DiskEntry, changes: Partial<Disk>): void;
+  remove(entry: DiskEntry): void;
+}
+
+/** Channels that were opened before the old daemon let go, by the target's tag. */
+export type OpenedChannels = ReadonlyMap<string, number[]>;
+
+/** How often somebody that held up an abort or a removal is tried again. */
+const CLEAR_TRIES = 20;
+const CLEAR_PAUSE_MS = 100;
+
+export class TargetDisks {
+  constructor(
+    private readonly options: DiskTableOptions,
+    private readonly table: TableAccess,
+  ) {}
+
+  /** Marks the target to go with its last user; at once where there is none. */
+  async detachDeferred(entry: DiskEntry): Promise<void> {
+    const control = this.controlOf(entry);
+    if (control.saved.foreign) {
+      throw new BioscopeError(
+        'ROUTE_UNAVAILABLE',
+        `${nameOf(entry)} was made by hand and is not Bioscope’s to remove: detach it (it is then no longer served), and remove it with dmsetup.`,
+      );
+    }
+    entry.isLeaving = true;
+    try {
+      await control.removeDeferred();
+    } catch (thrown) {
+      entry.isLeaving = false;
+      throw failed(`${nameOf(entry)} could not be marked for removal`, thrown);
+    }
+    if (entry.route === null) return; // gone already
+    this.table.change(entry, {
+      notes: [...entry.disk.notes, 'It goes with its last user: unmount or close it.'],
+    });
+  }
+
+  /** Gives the device the size its image has now. */
+  async resize(id: DiskId): Promise<Disk> {
+    const entry = this.table.find(id);
+    const control = this.controlOf(entry);
+    const { native, route } = entry;
+    if (native === null || route === null) throw notServed(entry);
+    if (control.saved.foreign) {
+      throw new BioscopeError(
+        'ROUTE_UNAVAILABLE',
+        `${nameOf(entry)} was made by hand: reload its table with dmsetup.`,
+      );
+    }
+    const before = native.size;
+    const wanted = native.presentSize();
+    if (wanted === before) return entry.disk;
+    if (wanted < before) {
+      const holders = await lastingHolders(route, () => []);
+      if (holders.length > 0) throw busyError(entry, holders);
+    }
+    try {
+      if (wanted > before) native.takePresentSize();
+      await control.resize(wanted / 512n);
+      if (wanted < before) native.takePresentSize();
+    } catch (thrown) {
+      throw failed(`The size of ${nameOf(entry)} could not be changed`, thrown);
+    }
+    const note = `Its size changed from ${before} to ${native.size} bytes at ${clock()}.`;
+    this.options.log(`${id}: ${note}`);
+    this.table.change(entry, {
+      size: bytes(native.size),
+      tail: bytes(native.tail),
+      notes: [...entry.disk.notes, note],
+    });
+    return entry.disk;
+  }
+
+  /** Fails every request that waits. */
+  async abort(id: DiskId): Promise<void> {
+    const entry = this.table.find(id);
+    const { target } = entry;
+    if (target === null) throw noTarget(entry);
+    if (target.foreign) {
+      throw new BioscopeError(
+        'ROUTE_UNAVAILABLE',
+        `${nameOf(entry)} was made by hand: dmsetup message ${target.tag} 0 abort does it.`,
+      );
+    }
+    try {
+      await this.verbs().abort(target.tag);
+    } catch (thrown) {
+      throw failed(`What waits on ${nameOf(entry)} could not be failed`, thrown);
+    }
+    this.options.log(`${id}: what waited was failed on demand`);
+  }
+
+  /** Serves a target that somebody made with dmsetup. */
+  async adopt(name: string, path: string, readOnly: boolean): Promise<Disk> {
+    const saved = { tag: name, foreign: true };
+    const state = await this.stateOf(saved);
+    if (state === null) {
+      throw new BioscopeError(
+        'DISK_UNKNOWN',
+        `There is no dm-user target ${quote(name)} that was made by hand. "dmsetup table --target user" lists them.`,
+      );
+    }
+    const served = this.table.list().find(({ target }) => target?.foreign && target.tag === name);
+    if (served) {
+      throw new BioscopeError('DISK_BUSY', `${nameOf(served)} serves ${quote(name)} already.`);
+    }
+    const image = await inspectImage(path, readOnly);
+    this.table.refuseAttached(image);
+    const entry = this.table.reserve(image);
+    entry.target = saved;
+    try {
+      const attached = await resumeDisk(
+        { ...this.requestOf(entry, image), saved, state },
+        this.options.addon,
+        this.dmUser(),
+      );
+      const size = bytes(state.sectors * 512n);
+      this.table.served(entry, attached, { route: 'dm-user', size });
+      return entry.disk;
+    } catch (thrown) {
+      this.table.remove(entry);
+      if (thrown instanceof BioscopeError) throw thrown;
+      throw failed(`${quote(name)} could not be adopted`, thrown);
+    }
+  }
+
+  /**
+   * Goes on with the targets of a daemon that died or handed over. Never rejects: a
+   * disk that cannot be gone on with is failed, and says what hangs.
+   */
+  async resumeAll(before: Predecessor): Promise<void> {
+    const waiting = this.table
+      .list()
+      .filter(({ target, disk }) => target !== null && disk.state === 'attaching');
+    await Promise.all(waiting.map((entry) => this.resume(entry, before)));
+  }
+
+  /** Stops serving, for another daemon: see `handOver` of the contract. Throws DISK_BUSY. */
+  async handOver(): Promise<void> {
+    const entries = this.table.list().filter(({ disk }) => disk.state !== 'failed');
+    const stuck = entries.filter(
+      ({ disk, target }) => target === null || disk.state !== 'attached',
+    );
+    if (stuck.length > 0) {
+      throw new BioscopeError(
+        'DISK_BUSY',
+        `${stuck.map((entry) => `${nameOf(entry)} (${entry.disk.route}, ${entry.disk.state})`).join(', ')} cannot change hands: only disks on the dm-user route can. Detach first.`,
+        { errno: 'EBUSY' },
+      );
+    }
+    await Promise.all(
+      entries.map(async (entry) => {
+        const { native } = entry;
+        entry.native = null;
+        entry.route = null;
+        await native?.handOver();
+      }),
+    );
+  }
+
+  /** Takes away what is left of a failed disk's target. Throws DISK_BUSY while it is in use. */
+  async clear(entry: DiskEntry): Promise<void> {
+    const { target } = entry;
+    if (target === null || target.foreign || (await this.stateOf(target)) === null) return;
+    const { tag } = target;
+    for (let left = CLEAR_TRIES; ; left--) {
+      try {
+        await this.verbs().abort(tag);
+        await this.verbs().remove({ tag, deferred: false });
+        return;
+      } catch (thrown) {
+        if (errnoOf(thrown) !== 'EBUSY')
+          throw failed(`${nameOf(entry)} could not be removed`, thrown);
+        if (left === 0) throw busyError(entry, entry.disk.holders);
+        await sleep(CLEAR_PAUSE_MS);
+      }
+    }
+  }
+
+  /** Tries again to go on with a disk whose requests hang. Throws why not. */
+  async tryAgain(entry: DiskEntry): Promise<Disk> {
+    this.table.change(entry, { state: 'attaching', failure: null });
+    await this.resume(entry, { pid: 0, planned: true, channels: new Map() });
+    if (entry.disk.failure) throw BioscopeError.from(entry.disk.failure);
+    return entry.disk;
+  }
+
+  private async resume(entry: DiskEntry, before: Predecessor): Promise<void> {
+    const { target, disk } = entry;
+    if (target === null) return;
+    let state: TargetState | null = null;
+    try {
+      state = await this.stateOf(target);
+      if (state === null) throw new BioscopeError('DISK_FAILED', goneMessage(entry, before));
+      const image = await inspectImage(disk.imagePath, disk.readOnly);
+      const channels = before.channels.get(target.tag);
+      const request = { ...this.requestOf(entry, image), saved: target, state, channels };
+      const attached = await resumeDisk(
+        { ...request, resumeTrace: true },
+        this.options.addon,
+        this.dmUser(),
+      );
+      entry.identity = image.identity;
+      const notes = [...disk.notes, ...gapNotes(before)];
+      this.table.served(
+        entry,
+        { ...attached, notes },
+        { tracePath: attached.tracePath, size: disk.size },
+      );
+    } catch (thrown) {
+      const { message, errno } = toErrorValue(thrown);
+      this.options.log(`cannot go on with ${disk.id}: ${message}`);
+      const hanging = state !== null && !target.foreign;
+      const text = hanging
+        ? `${message} Until then every request to ${disk.device ?? disk.name} waits. Mend it and attach again, or fail what waits (abort).`
+        : message;
+      this.table.change(entry, {
+        state: 'failed',
+        hanging,
+        failure: new BioscopeError('DISK_FAILED', text, { errno, cause: thrown }).value,
+        device: state === null ? null : disk.device,
+        notes: [],
+      });
+    }
+  }
+
+  private requestOf(entry: DiskEntry, image: Image) {
+    const { trace } = this.options;
+    const { disk, label, mountDirectory } = entry;
+    const { number, tracePath } = disk;
+    const options = { ...trace, threads: channelsOf(trace) * 2 };
+    return { image, number, tracePath, mountDirectory, label, options };
+  }
+
+  private dmUser(): DmUserOptions {
+    const { trace, log } = this.options;
+    return { targets: this.verbs(), channels: channelsOf(trace), log };
+  }
+
+  private verbs(): TargetVerbs {
+    const { targets, explanation } = this.options.privileges;
+    if (targets) return targets;
+    throw new BioscopeError(
+      'PRIVILEGE_MISSING',
+      `dm-user targets need root, or Bioscope’s helper. ${explanation}`,
+      { errno: 'EPERM' },
+    );
+  }
+
+  /** Opens channels of a target that another daemon serves still. */
+  openChannels(saved: SavedTarget): Promise<number[]> {
+    return openChannels(this.dmUser(), saved);
+  }
+
+  private stateOf(saved: SavedTarget): Promise<TargetState | null> {
+    return targetState(this.verbs(), saved);
+  }
+
+  private controlOf(entry: DiskEntry): TargetControl {
+    if (entry.disk.state !== 'attached' || entry.route === null) throw notServed(entry);
+    if (entry.route.target === null) throw noTarget(entry);
+    return entry.route.target;
+  }
+}
+
+/** The daemon before this one. */
+export interface Predecessor {
+  readonly pid: number;
+  /** True when it handed over; false when it died. */
+  readonly planned: boolean;
+  readonly channels: OpenedChannels;
+}
+
+const nameOf = ({ disk }: DiskEntry) => `${disk.name} (${disk.id})`;
+
+const clock = () => new Date().toTimeString().slice(0, 8);
+
+function gapNotes({ pid, planned }: Predecessor): readonly string[] {
+  if (planned) return [];
+  return [
+    `The daemon that served it (process ${pid}) ended unexpectedly; another has served it since ${clock()}. Requests waited meanwhile and none was lost, though some may have been executed twice; what the old daemon was serving at its end has no row in the trace.`,
+  ];
+}
+
+function goneMessage({ disk }: DiskEntry, { pid }: Predecessor): string {
+  return `The daemon (process ${pid}) ended, and ${disk.device ?? 'the target'} of ${disk.name} (${disk.id}) is gone, removed by another program or by a restart of the machine. Attach the image again; check its file system first.`;
+}
+
+function notServed(entry: DiskEntry): BioscopeError {
+  return new BioscopeError('DISK_BUSY', `${nameOf(entry)} is ${entry.disk.state} at this moment.`, {
+    errno: 'EBUSY',
+  });
+}
+
+function noTarget(entry: DiskEntry): BioscopeError {
+  return new BioscopeError(
+    'ROUTE_UNAVAILABLE',
+    `${nameOf(entry)} is on the route ${entry.disk.route}; only the dm-user route can do that.`,
+    { errno: 'EOPNOTSUPP' },
+  );
+}
+
+function failed(what: string, thrown: unknown): BioscopeError {
+  if (thrown instanceof BioscopeError) return thrown;
+  const errno = errnoOf(thrown);
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new BioscopeError('DISK_FAILED', `${what} (${message}).`, { errno, cause: thrown });
+}

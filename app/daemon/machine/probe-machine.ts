@@ -1,0 +1,268 @@
+/**
+ * What works on this machine and what is in the way: `bioscope doctor` and the
+ * window's panel. Looks at files and asks nobody for a password.
+ */
+import { accessSync, constants, existsSync } from 'node:fs';
+import { release } from 'node:os';
+import { delimiter, join } from 'node:path';
+import type { NativeAddon } from '../../addon/addon';
+import type { RouteName } from '../../contract/disk';
+import type { Machine, MachineCheck, MachineRoute } from '../../contract/machine';
+import type { Privileges } from '../../privileged/privileges';
+import { dmUserObstacle, moduleState } from './dm-user-module';
+import { moduleSources } from './module-sources';
+
+/** What the package or the checkout has to build the module from; kernels before this one lack what it needs. */
+const OLDEST_KERNEL = [6, 1] as const;
+
+const both: readonly RouteName[] = ['fuse-loop', 'dm-user'];
+
+/** The routes, the preferred one first. */
+export function machineRoutes(privileges: Privileges): readonly MachineRoute[] {
+  const obstacle = dmUserObstacle();
+  const fuse = canOpen('/dev/fuse');
+  const isTargets = privileges.targets !== null;
+  const dmUser = obstacle === null && isTargets;
+  return [
+    {
+      name: 'dm-user',
+      available: dmUser,
+      preferred: dmUser,
+      explanation: dmUser
+        ? 'Images become device-mapper targets: every operation and flag is seen, and disks survive the death of the daemon.'
+        : (obstacle ?? 'It needs root, or Bioscope’s helper, to make device-mapper targets.'),
+    },
+    {
+      name: 'fuse-loop',
+      available: fuse,
+      preferred: fuse && !dmUser,
+      explanation: fuse
+        ? privileges.explanation
+        : 'This kernel has no FUSE, or it is not loaded (modprobe fuse).',
+    },
+  ];
+}
+
+export function probeMachine(privileges: Privileges, addon: NativeAddon): Machine {
+  return {
+    kernel: release(),
+    architecture: process.arch,
+    routes: machineRoutes(privileges),
+    checks: [
+      kernelCheck(),
+      deviceMapperCheck(),
+      moduleCheck(),
+      dmsetupCheck(),
+      fuseCheck(),
+      loopCheck(),
+      ...userChecks(privileges),
+      memoryCheck(addon),
+    ],
+  };
+}
+
+function kernelCheck(): MachineCheck {
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  const [oldestMajor, oldestMinor] = OLDEST_KERNEL;
+  const recent = major > oldestMajor || (major === oldestMajor && minor >= oldestMinor);
+  return {
+    id: 'kernel',
+    title: 'The kernel',
+    finding: recent ? 'ok' : 'advice',
+    detail: recent
+      ? `Linux ${release()} on ${process.arch}.`
+      : `Linux ${release()} on ${process.arch} is older than ${OLDEST_KERNEL.join('.')}, the oldest that the dm-user module builds for; fuse-loop works.`,
+    remedy: [],
+    routes: ['dm-user'],
+  };
+}
+
+function deviceMapperCheck(): MachineCheck {
+  const state = moduleState('dm-mod');
+  return {
+    id: 'device-mapper',
+    title: 'Device mapper',
+    finding: state === 'absent' ? 'missing' : 'ok',
+    detail:
+      state === 'absent'
+        ? 'This kernel has no device mapper (CONFIG_BLK_DEV_DM): another kernel is needed for the dm-user route.'
+        : 'The kernel has it.',
+    remedy: [],
+    routes: ['dm-user'],
+  };
+}
+
+function moduleCheck(): MachineCheck {
+  const state = moduleState('dm-user');
+  const about = { id: 'dm-user-module', title: 'The dm-user module', routes: ['dm-user'] } as const;
+  if (state !== 'absent') {
+    const detail = state === 'loaded' ? 'It is loaded.' : 'It is installed and loaded when needed.';
+    return { ...about, finding: 'ok', detail, remedy: [] };
+  }
+  const headers = existsSync(join('/lib/modules', release(), 'build'));
+  const sources = moduleSources();
+  const packages = [
+    ...(isProgram('make') ? [] : ['make']),
+    ...(isProgram('dkms') ? [] : ['dkms']),
+    ...(headers ? [] : [`linux-headers-${release()}`]),
+  ];
+  const install = packages.length > 0 ? [`sudo apt-get install --yes ${packages.join(' ')}`] : [];
+  return {
+    ...about,
+    finding: 'missing',
+    detail: `It is not installed for ${release()}. DKMS builds it from the sources that come with Bioscope, now and after every update of the kernel.`,
+    remedy:
+      sources === null
+        ? []
+        : [...install, `sudo make -C ${quoted(sources)} dkms-install`, 'sudo modprobe dm-user'],
+  };
+}
+
+function dmsetupCheck(): MachineCheck {
+  const found = isProgram('dmsetup');
+  return {
+    id: 'dmsetup',
+    title: 'dmsetup',
+    finding: found ? 'ok' : 'missing',
+    detail: found ? 'It is installed.' : 'Targets are made with it, and it is not installed.',
+    remedy: found ? [] : ['sudo apt-get install --yes dmsetup'],
+    routes: ['dm-user'],
+  };
+}
+
+function fuseCheck(): MachineCheck {
+  const about = { id: 'fuse', title: 'FUSE', routes: ['fuse-loop'] } as const;
+  if (!existsSync('/dev/fuse')) {
+    return {
+      ...about,
+      finding: 'missing',
+      detail: 'There is no /dev/fuse: this kernel has no FUSE, or it is not loaded.',
+      remedy: ['sudo modprobe fuse'],
+    };
+  }
+  if (!canOpen('/dev/fuse')) {
+    return {
+      ...about,
+      finding: 'missing',
+      detail: 'This user may not open /dev/fuse; udev makes it open to all.',
+      remedy: ['sudo chmod 0666 /dev/fuse'],
+    };
+  }
+  const helper = isRoot() || isProgram('fusermount3');
+  return {
+    ...about,
+    finding: helper ? 'ok' : 'missing',
+    detail: helper
+      ? '/dev/fuse can be opened.'
+      : 'fusermount3, with which an ordinary user mounts, is not installed.',
+    remedy: helper ? [] : ['sudo apt-get install --yes fuse3'],
+  };
+}
+
+function loopCheck(): MachineCheck {
+  const found = existsSync('/dev/loop-control');
+  return {
+    id: 'loop',
+    title: 'Loop devices',
+    finding: found ? 'ok' : 'missing',
+    detail: found
+      ? '/dev/loop-control is there.'
+      : 'There is no /dev/loop-control: without it fuse-loop gives a file, not a device.',
+    remedy: found ? [] : ['sudo modprobe loop'],
+    routes: ['fuse-loop'],
+  };
+}
+
+/** How an ordinary user gets what needs root. */
+function userChecks(privileges: Privileges): readonly MachineCheck[] {
+  if (isRoot()) {
+    return [
+      {
+        id: 'privileges',
+        title: 'Powers',
+        finding: 'ok',
+        detail: 'Bioscope runs as root.',
+        remedy: [],
+        routes: both,
+      },
+    ];
+  }
+  const pkexec = isProgram('pkexec');
+  return [
+    {
+      id: 'pkexec',
+      title: 'pkexec',
+      finding: pkexec ? 'ok' : 'missing',
+      detail: pkexec
+        ? 'It is installed.'
+        : 'It asks for the password for what needs root, and it is not installed.',
+      remedy: pkexec ? [] : ['sudo apt-get install --yes pkexec polkitd'],
+      routes: both,
+    },
+    {
+      id: 'privileges',
+      title: 'Powers',
+      finding: privileges.available ? 'ok' : 'missing',
+      detail: privileges.explanation,
+      remedy: [],
+      routes: both,
+    },
+  ];
+}
+
+/** What the threads that serve I/O could not be promised, as far as they have run. */
+function memoryCheck(addon: NativeAddon): MachineCheck {
+  const { ioFlusher, locked } = addon.memoryPromise();
+  const about = {
+    id: 'memory',
+    title: 'Serving when memory is short',
+    routes: ['dm-user'],
+  } as const;
+  if (ioFlusher === null && locked === null) {
+    return {
+      ...about,
+      finding: 'ok',
+      detail: 'What serves dm-user disks is locked into memory; its threads are I/O flushers.',
+      remedy: [],
+    };
+  }
+  const parts = [
+    ...(locked === null ? [] : [`not all of what serves disks could be locked (${locked})`]),
+    ...(ioFlusher === null ? [] : [`its threads are no I/O flushers (${ioFlusher})`]),
+  ];
+  return {
+    ...about,
+    finding: 'advice',
+    detail: `In this process ${parts.join(', and ')}: do not put swap, or the files that Bioscope itself runs from, on a disk that it serves.`,
+    remedy: locked === null ? [] : ['ulimit -l unlimited'],
+  };
+}
+
+const isRoot = () => process.getuid?.() === 0;
+
+/** Whether a program is installed, also where only root's PATH has it. */
+function isProgram(name: string): boolean {
+  const path = `${process.env['PATH'] ?? ''}${delimiter}/usr/sbin${delimiter}/sbin`;
+  return path.split(delimiter).some((directory) => {
+    try {
+      accessSync(join(directory || '.', name), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function canOpen(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A word in a shell's command line. */
+function quoted(text: string): string {
+  return /^[\w./:@+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}

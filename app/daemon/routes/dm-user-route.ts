@@ -1,0 +1,196 @@
+/**
+ * dm-user: a device-mapper target whose requests the kernel hands to our threads
+ * over channels. The target is the kernel's: it outlives this daemon, keeps what
+ * was not answered, and gives it to the next one that opens a channel.
+ */
+import { basename } from 'node:path';
+import type { Holder } from '../../contract/errors';
+import type { TargetOptions, TargetState, TargetVerbs } from '../../privileged/targets';
+import { scanHolders } from '../holders/scan-holders';
+import { errnoOf } from '../images/image-errors';
+import type { Log } from '../log';
+import { moduleState } from '../machine/dm-user-module';
+import { Rollback } from '../rollback';
+import type { AttachedRoute, Route, RouteRequest, SavedTarget, TargetControl } from './route';
+
+export interface DmUserOptions {
+  readonly targets: TargetVerbs;
+  /** Channels of each target. Two of the engine's threads serve one. */
+  readonly channels: number;
+  readonly log: Log;
+}
+
+/** The tag of a disk's target, by its label: "bioscope:d3:1a2b3c4d5e6f" has "d3-1a2b". */
+export function tagOf(label: string): string {
+  const [, id = 'disk', secret = ''] = label.split(':');
+  return `${id}-${secret.slice(0, 4)}`;
+}
+
+/** The path people use, /dev/mapper/<name>, of a target of this user. */
+const mapperPath = (tag: string) => `/dev/mapper/bioscope-${process.getuid?.() ?? 0}-${tag}`;
+
+export function dmUserRoute(options: DmUserOptions): Route {
+  return {
+    name: 'dm-user',
+    async attach(request) {
+      const rollback = new Rollback(options.log);
+      try {
+        return await attachSteps(request, options, rollback);
+      } catch (thrown) {
+        await rollback.run();
+        throw thrown;
+      }
+    },
+  };
+}
+
+async function attachSteps(
+  request: RouteRequest,
+  options: DmUserOptions,
+  rollback: Rollback,
+): Promise<AttachedRoute> {
+  const { targets, channels: count } = options;
+  const { native, label, readOnly } = request;
+  const tag = tagOf(label);
+  if (moduleState('dm-user') !== 'loaded') await targets.loadModule();
+  const { state, notes } = await create(targets, {
+    tag,
+    sectors: native.size / 512n,
+    readOnly,
+    discards: !readOnly,
+    writeZeroes: !readOnly,
+  });
+  rollback.add('make the target', async () => {
+    await targets.abort(tag);
+    await targets.remove({ tag, deferred: true });
+  });
+  const channels = await targets.openChannels({ tag, count });
+  await native.startDmUser({ channels });
+  const saved = { tag, foreign: false };
+  return attachedRoute(request, options, { saved, state, notes });
+}
+
+/** Another dm-user module (Android's, the first one) refuses our own options. */
+async function create(
+  targets: TargetVerbs,
+  options: TargetOptions,
+): Promise<{ state: TargetState; notes: readonly string[] }> {
+  try {
+    return { state: await targets.create(options), notes: [] };
+  } catch (thrown) {
+    if (errnoOf(thrown) !== 'EINVAL' || options.readOnly) throw thrown;
+    const plain = { ...options, discards: false, writeZeroes: false };
+    return {
+      state: await targets.create(plain),
+      notes: [
+        'The dm-user module of this kernel is not Bioscope’s: discards and “write zeroes” do not reach the disk, and requests fail while no daemon serves them.',
+      ],
+    };
+  }
+}
+
+/**
+ * Goes on serving a target that is there already: one whose daemon has died, or one
+ * made by hand. `channels` were opened before, or are opened now.
+ */
+export async function serveTarget(
+  request: RouteRequest,
+  options: DmUserOptions,
+  target: { readonly saved: SavedTarget; readonly state: TargetState; channels?: number[] },
+): Promise<AttachedRoute> {
+  const { saved, state } = target;
+  const channels = target.channels ?? (await openChannels(options, saved));
+  await request.native.startDmUser({ channels });
+  return attachedRoute(request, options, { saved, state, notes: [] });
+}
+
+/** Channels of a saved target; requests wait in the kernel until they are read. */
+export function openChannels(
+  { targets, channels: count }: DmUserOptions,
+  { tag, foreign }: SavedTarget,
+): Promise<number[]> {
+  return foreign ? targets.openForeign({ name: tag, count }) : targets.openChannels({ tag, count });
+}
+
+/** The target's state now; null when it is gone. */
+export async function targetState(
+  targets: TargetVerbs,
+  { tag, foreign }: SavedTarget,
+): Promise<TargetState | null> {
+  if (!foreign) return targets.status(tag);
+  return (await targets.listForeign()).find((state) => state.tag === tag) ?? null;
+}
+
+function attachedRoute(
+  { readOnly }: RouteRequest,
+  options: DmUserOptions,
+  made: {
+    readonly saved: SavedTarget;
+    readonly state: TargetState;
+    readonly notes: readonly string[];
+  },
+): AttachedRoute {
+  const { targets, log } = options;
+  const { saved, state } = made;
+  const { tag } = saved;
+  const device = saved.foreign ? `/dev/mapper/${tag}` : mapperPath(tag);
+
+  const target: TargetControl = {
+    saved,
+    async removeDeferred() {
+      await targets.remove({ tag, deferred: true });
+    },
+    async resize(sectors) {
+      // Requests that wait are kept: nobody fails or waits longer than the reload takes.
+      await targets.reload({
+        tag,
+        sectors,
+        readOnly,
+        discards: !readOnly,
+        writeZeroes: !readOnly,
+      });
+      await targets.suspend({ tag, noFlush: true });
+      await targets.resume(tag);
+    },
+    abort: () => targets.abort(tag),
+  };
+
+  return {
+    device,
+    fuseFile: null,
+    notes: [...made.notes, ...(saved.foreign ? [foreignNote(device)] : [])],
+    target,
+    // The kernel looks for no partitions on device-mapper targets (kpartx does).
+    partitions: () => [],
+    holders: async () => renamed(await scanHolders(state.device, ignoreUs), state.device, device),
+    async detach() {
+      if (!saved.foreign) await targets.remove({ tag, deferred: false });
+    },
+    async abandon() {
+      if (saved.foreign) return;
+      try {
+        if ((await targets.status(tag)) === null) return;
+        // Nobody will answer: failing is better than hanging.
+        await targets.abort(tag);
+        await targets.remove({ tag, deferred: true });
+      } catch (thrown) {
+        log(`cannot clear ${device}: ${String(thrown)}`);
+      }
+    },
+  };
+}
+
+const ignoreUs = { ignoredPid: process.pid };
+
+const foreignNote = (device: string) =>
+  `${device} was made by hand: detaching it stops serving it and leaves the target (its requests then wait, or fail, as its module does).`;
+
+/** Holders of /dev/dm-3 by the name that people use. */
+export function renamed(
+  holders: readonly Holder[],
+  kernelPath: string,
+  device: string,
+): readonly Holder[] {
+  const name = `/dev/${basename(kernelPath)}`;
+  return holders.map((holder) => (holder.device === name ? { ...holder, device } : holder));
+}

@@ -1,0 +1,289 @@
+import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { prepareRuntimeDirectory, type RuntimePaths } from '../../../app/client/runtime-directory';
+import { BioscopeError } from '../../../app/contract/errors';
+import type { Disk } from '../../../app/contract/disk';
+import { DiskTable } from '../../../app/daemon/disks/disk-table';
+import { clearLeftovers } from '../../../app/daemon/leftovers/clear-leftovers';
+import { rootPrivileges } from '../../../app/privileged/root';
+import { FakeAddon, errnoError } from './fake-addon';
+import { FakeTargets } from './fake-targets';
+
+const trace = { threads: 4, ringCapacity: 1024, payloadLimit: 4096, trace: true };
+const died = { pid: 4321, planned: false, channels: new Map<string, number[]>() };
+
+let directory: string;
+let paths: RuntimePaths;
+let addon: FakeAddon;
+let targets: FakeTargets;
+let obstacle: string | null;
+let disks: DiskTable;
+let image: string;
+
+function table(): DiskTable {
+  const privileges = { ...rootPrivileges(addon), targets };
+  const log = () => undefined;
+  return new DiskTable({ addon, privileges, paths, trace, log, obstacle: () => obstacle });
+}
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'bioscope-test-'));
+  paths = prepareRuntimeDirectory({ BIOSCOPE_RUNTIME_DIRECTORY: join(directory, 'run') });
+  addon = new FakeAddon();
+  targets = new FakeTargets();
+  obstacle = null;
+  disks = table();
+  image = join(directory, 'disk.img');
+  writeFileSync(image, Buffer.alloc(8192));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+async function failure(promise: Promise<unknown>): Promise<BioscopeError> {
+  const thrown: unknown = await promise.then(
+    () => null,
+    (error: unknown) => error,
+  );
+  if (thrown instanceof BioscopeError) return thrown;
+  throw new Error(`expected a BioscopeError, got ${String(thrown)}`);
+}
+
+const tagOfDisk = ({ device }: Disk) => (device ?? '').replace(/^.*bioscope-\d+-/, '');
+
+/** The next daemon, after this one was killed: only the kernel and the files are left. */
+async function nextDaemon(): Promise<DiskTable> {
+  addon = new FakeAddon();
+  const next = table();
+  const privileges = { ...rootPrivileges(addon), targets };
+  const leftovers = await clearLeftovers({ paths, privileges, log: () => undefined });
+  next.adopt(leftovers.entries, leftovers.nextNumber);
+  return next;
+}
+
+describe('choosing a route', () => {
+  test('dm-user is taken where it works: module, target, channels, threads', async () => {
+    const disk = await disks.attach(image, false);
+    expect(targets.calls).toEqual(['loadModule', 'create', 'openChannels']);
+    expect(addon.calls).toEqual(['openDisk', 'startDmUser']);
+    expect(disk).toMatchObject({ route: 'dm-user', state: 'attached', size: 8192n, notes: [] });
+    expect(disk.device).toMatch(/^\/dev\/mapper\/bioscope-\d+-d1-[0-9a-f]{4}$/);
+    expect(disk.routeReason).toBeUndefined();
+    const target = targets.get(tagOfDisk(disk));
+    expect(target.options).toMatchObject({ sectors: 16n, discards: true, writeZeroes: true });
+    expect(target.channels).toBe(2);
+    expect([...addon.open][0]).toMatchObject({ channels: [100, 101] });
+    expect([...addon.open][0]?.options).toMatchObject({ route: 'dm-user', threads: 4 });
+  });
+
+  test('a read-only target asks for neither discards nor zeroes', async () => {
+    const disk = await disks.attach(image, true);
+    const { options } = targets.get(tagOfDisk(disk));
+    expect(options).toMatchObject({ readOnly: true, discards: false, writeZeroes: false });
+  });
+
+  test('without the module fuse-loop is taken, and says why', async () => {
+    obstacle = 'The dm-user module is not installed for this kernel.';
+    const disk = await disks.attach(image, false);
+    expect(disk).toMatchObject({ route: 'fuse-loop', routeReason: obstacle, notes: [] });
+    expect(targets.calls).toEqual([]);
+  });
+
+  test('a target that cannot be made leaves nothing, and fuse-loop is taken with a note', async () => {
+    targets.failures.set('openChannels', errnoError('ENODEV', 'open'));
+    const disk = await disks.attach(image, false);
+    expect(disk.route).toBe('fuse-loop');
+    expect(disk.notes[0]).toMatch(/^The dm-user route was tried first and failed: .*ENODEV/);
+    expect(targets.targets.size).toBe(0);
+    expect([...addon.open]).toHaveLength(1);
+  });
+
+  test('what was asked for is taken or refused', async () => {
+    expect(await disks.attach(image, false, 'fuse-loop')).toMatchObject({ route: 'fuse-loop' });
+    obstacle = 'This kernel has no device mapper.';
+    const other = join(directory, 'other.img');
+    writeFileSync(other, Buffer.alloc(4096));
+    const refused = await failure(disks.attach(other, false, 'dm-user'));
+    expect(refused.value.code).toBe('ROUTE_UNAVAILABLE');
+    expect(refused.message).toMatch(/This kernel has no device mapper\. "bioscope doctor"/);
+    expect(disks.list()).toHaveLength(1);
+  });
+
+  test('another dm-user module takes no options: it is asked again without', async () => {
+    targets.failures.set('create', errnoError('EINVAL', 'DM_TABLE_LOAD'));
+    const disk = await disks.attach(image, false);
+    expect(targets.get(tagOfDisk(disk)).options).toMatchObject({ discards: false });
+    expect(disk.notes[0]).toMatch(/not Bioscope’s: discards and “write zeroes” do not reach/);
+  });
+});
+
+describe('detaching', () => {
+  test('removes the target and closes the image', async () => {
+    const disk = await disks.attach(image, false);
+    [...addon.open][0]?.end(null);
+    await disks.detach(disk.id);
+    expect(targets.calls.at(-1)).toBe('remove');
+    expect(targets.targets.size).toBe(0);
+    expect(addon.remains).toEqual([]);
+    expect(disks.list()).toEqual([]);
+  });
+
+  test('a busy one is refused and stays; deferred it goes with its last user', async () => {
+    const disk = await disks.attach(image, false);
+    const target = targets.get(tagOfDisk(disk));
+    target.openCount = 1;
+    const refused = await failure(disks.detach(disk.id));
+    expect(refused.value).toMatchObject({ code: 'DISK_BUSY', errno: 'EBUSY' });
+    expect(refused.message).toMatch(/or let it go with its last user \(detach --deferred\)/);
+    expect(disks.list()[0]?.state).toBe('attached');
+
+    await disks.detach(disk.id, true);
+    expect(target.isLeaving).toBe(true);
+    expect(disks.list()[0]?.notes.at(-1)).toBe('It goes with its last user: unmount or close it.');
+    [...addon.open][0]?.end(null);
+    await expect.poll(() => disks.list()).toEqual([]);
+    expect(addon.remains).toEqual([]);
+    expect(existsSync(disk.tracePath)).toBe(false);
+  });
+
+  test('deferred is for targets alone', async () => {
+    const disk = await disks.attach(image, false, 'fuse-loop');
+    const refused = await failure(disks.detach(disk.id, true));
+    expect(refused.value.code).toBe('ROUTE_UNAVAILABLE');
+    expect(refused.message).toMatch(/is on the route fuse-loop; only the dm-user route/);
+  });
+});
+
+describe('resizing', () => {
+  test('a larger image makes a larger device, with nobody failed', async () => {
+    const disk = await disks.attach(image, false);
+    targets.calls.length = 0;
+    truncateSync(image, 1 << 20);
+    expect((await disks.targets.resize(disk.id)).size).toBe(1n << 20n);
+    expect(targets.calls).toEqual(['reload', 'suspend', 'resume']);
+    expect(targets.get(tagOfDisk(disk)).options.sectors).toBe(2048n);
+    expect(disks.list()[0]?.notes.at(-1)).toMatch(/^Its size changed from 8192 to 1048576 bytes/);
+  });
+
+  test('the same size changes nothing', async () => {
+    const disk = await disks.attach(image, false);
+    targets.calls.length = 0;
+    await disks.targets.resize(disk.id);
+    expect(targets.calls).toEqual([]);
+  });
+});
+
+describe('a daemon that died', () => {
+  test('is followed by one that goes on with the same target, image and trace', async () => {
+    const disk = await disks.attach(image, false);
+    const next = await nextDaemon();
+    expect(next.list()[0]).toMatchObject({ id: disk.id, state: 'attaching' });
+    expect(next.liveCount).toBe(1);
+    await next.targets.resumeAll(died);
+    const [resumed] = next.list();
+    expect(resumed).toMatchObject({
+      id: disk.id,
+      state: 'attached',
+      device: disk.device,
+      tracePath: disk.tracePath,
+      hanging: false,
+    });
+    expect(resumed?.notes.at(-1)).toMatch(/^The daemon that served it \(process 4321\) ended/);
+    expect([...addon.open][0]?.options).toMatchObject({ resumeTrace: true, route: 'dm-user' });
+    expect(targets.get(tagOfDisk(disk)).aborts).toBe(0);
+  });
+
+  test('a target that is gone fails its disk and says so', async () => {
+    await disks.attach(image, false);
+    targets.targets.clear();
+    const next = await nextDaemon();
+    await next.targets.resumeAll(died);
+    expect(next.list()[0]).toMatchObject({ state: 'failed', hanging: false, device: null });
+    expect(next.list()[0]?.failure?.message).toMatch(/is gone, removed by another program/);
+  });
+
+  test('an image that is gone leaves the requests waiting; abort fails them, attaching goes on', async () => {
+    const disk = await disks.attach(image, false);
+    rmSync(image);
+    const next = await nextDaemon();
+    await next.targets.resumeAll(died);
+    const [hanging] = next.list();
+    expect(hanging).toMatchObject({ state: 'failed', hanging: true, device: disk.device });
+    expect(hanging?.failure?.message).toMatch(/does not exist.* Until then every request to/);
+    await next.targets.abort(disk.id);
+    expect(targets.get(tagOfDisk(disk)).aborts).toBe(1);
+
+    writeFileSync(image, Buffer.alloc(8192));
+    expect(await next.attach(image, false)).toMatchObject({ id: disk.id, state: 'attached' });
+    expect(targets.targets.size).toBe(1);
+  });
+
+  test('an image that became too small is refused by name and size', async () => {
+    await disks.attach(image, false);
+    truncateSync(image, 4096);
+    const next = await nextDaemon();
+    await next.targets.resumeAll(died);
+    expect(next.list()[0]?.failure?.message).toMatch(/has 4096 bytes, the device 8192/);
+    expect(addon.remains).toEqual([]);
+  });
+
+  test('dismissing a disk whose requests hang fails them and removes the target', async () => {
+    const disk = await disks.attach(image, false);
+    rmSync(image);
+    const next = await nextDaemon();
+    await next.targets.resumeAll(died);
+    await next.dismiss(disk.id);
+    expect(targets.calls.slice(-2)).toEqual(['abort', 'remove']);
+    expect(targets.targets.size).toBe(0);
+    expect(next.list()).toEqual([]);
+  });
+});
+
+describe('handing over', () => {
+  test('ends serving without closing anything, and the next one has its channels already', async () => {
+    const disk = await disks.attach(image, false);
+    const saved = { tag: tagOfDisk(disk), foreign: false };
+    const next = table();
+    const channels = new Map([[saved.tag, await next.targets.openChannels(saved)]]);
+    await disks.targets.handOver();
+    expect(addon.calls.at(-1)).toBe('handOver');
+    expect(targets.targets.size).toBe(1);
+    const privileges = { ...rootPrivileges(addon), targets };
+    const leftovers = await clearLeftovers({ paths, privileges, log: () => undefined });
+    next.adopt(leftovers.entries, leftovers.nextNumber);
+    await next.targets.resumeAll({ pid: 1, planned: true, channels });
+    expect(next.list()[0]).toMatchObject({ state: 'attached', notes: [] });
+    expect([...addon.open][0]).toMatchObject({ channels: [102, 103] });
+  });
+
+  test('is refused while a disk is on another route', async () => {
+    await disks.attach(image, false, 'fuse-loop');
+    const refused = await failure(disks.targets.handOver());
+    expect(refused.value.code).toBe('DISK_BUSY');
+    expect(refused.message).toMatch(/disk\.img \(d1\) \(fuse-loop, attached\) cannot change hands/);
+    expect([...addon.open]).toHaveLength(1);
+  });
+});
+
+describe('a target made by hand', () => {
+  test('is served and left behind', async () => {
+    targets.makeByHand('lab', 8n);
+    const disk = await disks.targets.adopt('lab', image, false);
+    expect(disk).toMatchObject({ device: '/dev/mapper/lab', size: 4096n, route: 'dm-user' });
+    expect(disk.notes.at(-1)).toMatch(/was made by hand: detaching it stops serving it/);
+    await disks.detach(disk.id);
+    expect(targets.targets.has('lab')).toBe(true);
+    expect(addon.remains).toEqual([]);
+  });
+
+  test('must be there, and be large enough for nobody to fall off the image', async () => {
+    const missing = await failure(disks.targets.adopt('lab', image, false));
+    expect(missing.value.code).toBe('DISK_UNKNOWN');
+    targets.makeByHand('lab', 32n);
+    const small = await failure(disks.targets.adopt('lab', image, false));
+    expect(small.value.code).toBe('IMAGE_TOO_SMALL');
+    expect(small.message).toMatch(/has 8192 bytes, the device 16384\. .*truncate -s 16384/);
+    expect(disks.list()).toEqual([]);
+    expect(addon.remains).toEqual([]);
+  });
+});
