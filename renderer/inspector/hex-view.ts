@@ -18,8 +18,16 @@ export interface HexBytes {
   byte(offset: number): number | undefined;
 }
 
+/** Bytes [start, end). */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
 export interface HexViewEvents {
   readonly selectionChanged: (selection: ByteSelection | null) => void;
+  /** The byte under the pointer, or null when it has left. */
+  readonly byteHovered: (offset: number | null) => void;
   readonly copyAsked: () => void;
 }
 
@@ -43,6 +51,11 @@ export class HexView {
   #top = 0;
   #visible = 1;
   #selection: ByteSelection | null = null;
+  /** Bytes of the field that is looked at. */
+  #highlight: ByteRange | null = null;
+  /** 1 for each byte that an earlier write had otherwise. */
+  #changed: Uint8Array | null = null;
+  #hovered: number | null = null;
   #isDragging = false;
 
   /** `host`: a focusable element with an id; it takes the keys. */
@@ -57,7 +70,8 @@ export class HexView {
     host.addEventListener('wheel', this.#wheel, { passive: false });
     host.addEventListener('keydown', this.#key);
     this.#rowsPlace.addEventListener('pointerdown', this.#press);
-    this.#rowsPlace.addEventListener('pointermove', this.#drag);
+    this.#rowsPlace.addEventListener('pointermove', this.#move);
+    this.#rowsPlace.addEventListener('pointerleave', this.#leave);
     this.#rowsPlace.addEventListener('pointerup', this.#release);
     this.#rowsPlace.addEventListener('pointercancel', this.#release);
     this.#measure();
@@ -80,6 +94,27 @@ export class HexView {
   /** `base` is added to the offsets on the left. */
   setBase(base: bigint): void {
     this.#base = base;
+    this.draw();
+  }
+
+  /** Marks the bytes of a field; null marks none. */
+  setHighlight(range: ByteRange | null): void {
+    if (range?.start === this.#highlight?.start && range?.end === this.#highlight?.end) return;
+    this.#highlight = range;
+    this.draw();
+  }
+
+  /** Marks the bytes that differ from an earlier write; null marks none. */
+  setChanged(mask: Uint8Array | null): void {
+    if (mask === this.#changed) return;
+    this.#changed = mask;
+    this.draw();
+  }
+
+  /** Scrolls so that `range` is seen, its beginning if it is too long. */
+  reveal({ start, end }: ByteRange): void {
+    this.#reveal(Math.max(start, end - 1));
+    this.#reveal(start);
     this.draw();
   }
 
@@ -107,6 +142,7 @@ export class HexView {
     const selection = this.#selection;
     const start = selection ? selectionStart(selection) : -1;
     const end = selection ? selectionEnd(selection) : -1;
+    const highlight = this.#highlight;
     for (let index = 0; index < BYTES_IN_ROW; index++) {
       const cell = row.bytes[index];
       const character = row.characters[index];
@@ -125,10 +161,14 @@ export class HexView {
       cell.dataset['byte'] = character.dataset['character'] = String(offset);
       const isSelected = offset >= start && offset < end;
       const isCursor = offset === selection?.cursor;
+      const isField = highlight !== null && offset >= highlight.start && offset < highlight.end;
+      const isChanged = this.#changed?.[offset] === 1;
       for (const part of [cell, character]) {
         part.classList.toggle('zero', byte === 0 || byte === undefined);
         part.classList.toggle('selected', isSelected);
         part.classList.toggle('cursor', isCursor);
+        part.classList.toggle('in-field', isField);
+        part.classList.toggle('changed', isChanged);
       }
     }
   }
@@ -227,8 +267,19 @@ export class HexView {
     this.#select({ anchor, cursor: offset });
   };
 
-  #drag = (event: PointerEvent): void => {
-    if (!this.#isDragging || !this.#selection) return;
+  #leave = (): void => this.#hover(null);
+
+  #hover(offset: number | null): void {
+    if (offset === this.#hovered) return;
+    this.#hovered = offset;
+    this.#events.byteHovered(offset);
+  }
+
+  #move = (event: PointerEvent): void => {
+    if (!this.#isDragging || !this.#selection) {
+      this.#hover(this.#byteAt(event.clientX, event.clientY));
+      return;
+    }
     const box = this.#host.getBoundingClientRect();
     if (event.clientY < box.top) this.#scrollTo(this.#top - 1);
     else if (event.clientY > box.bottom) this.#scrollTo(this.#top + 1);

@@ -91,10 +91,10 @@ export function Inspector() {
                 <Timing record={request.record} />
                 <RequestFields request={request} />
               </div>
-              <PayloadView request={request} />
+              <PayloadView request={request} isWhole={false} />
             </Tabs.Content>
             <Tabs.Content className="tab-content" value="payload">
-              <PayloadView request={request} />
+              <PayloadView request={request} isWhole />
             </Tabs.Content>
           </>
         ) : (

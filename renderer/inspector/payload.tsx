@@ -1,117 +1,25 @@
 /** The bytes of the selected request, and where they come from. */
-import { useEffect, useMemo, useReducer, useRef, useState } from 'react';
+import { useMemo, useReducer, useState } from 'react';
 import { operationWord, type TraceRecord } from '../../app/contract/trace';
-import { sectorToBytes } from '../../app/contract/units';
 import { BIOSCOPE_MARK_PAYLOAD, BIOSCOPE_RESULT_OK } from '../../app/contract/wire.gen';
 import { useDisks } from '../disks/disk-state';
 import { bridge } from '../shell/bridge';
 import type { SelectedRequest } from '../trace/view-state';
-import { copyText } from '../widgets/copy';
 import { Icon } from '../widgets/icon';
-import { formatBytes, formatCount } from '../widgets/numbers';
+import { formatCount } from '../widgets/numbers';
 import { Problem } from '../widgets/problem';
-import { showToast } from '../widgets/toast';
-import { type ByteSelection, selectionEnd, selectionStart } from './byte-selection';
-import { base64Text, cArrayText, hexText, plainText } from './byte-text';
-import { HexView } from './hex-view';
+import { ExplainedBytes } from './explained-bytes';
 import { imageNow, keptPayload, PayloadSource } from './payload-source';
-
-/** The most that is copied at once, bytes. */
-const LONGEST_COPY = 1 << 20;
 
 const hasPayload = (record: TraceRecord): boolean => {
   const { family } = operationWord(record.operation);
   return record.length > 0n && (family === 'read' || family === 'write');
 };
 
-const copies = [
-  { name: 'hex', form: hexText },
-  { name: 'text', form: plainText },
-  { name: 'C array', form: cArrayText },
-  { name: 'base64', form: base64Text },
-] as const;
-
-function Hex({ source, base }: { readonly source: PayloadSource; readonly base: bigint }) {
-  const host = useRef<HTMLDivElement>(null);
-  const view = useRef<HexView | null>(null);
-  const [selection, setSelection] = useState<ByteSelection | null>(null);
-  const [isAbsolute, setAbsolute] = useState(false);
-  const start = selection ? selectionStart(selection) : 0;
-  const end = selection ? selectionEnd(selection) : source.total;
-
-  const copy = async (form: (bytes: Uint8Array) => string): Promise<void> => {
-    if (end - start > LONGEST_COPY) {
-      showToast(`Select at most ${formatBytes(LONGEST_COPY)} to copy`, true);
-      return;
-    }
-    const bytes = await source.bytes(start, end);
-    if (bytes) await copyText(form(bytes), `${formatCount(bytes.length)} bytes`);
-    else showToast('Could not copy: some of these bytes are not to be had', true);
-  };
-  const copyHex = useRef(copy);
-  useEffect(() => {
-    copyHex.current = copy;
-  });
-
-  useEffect(() => {
-    if (!host.current) return;
-    const made = new HexView(host.current, {
-      selectionChanged: setSelection,
-      copyAsked: () => void copyHex.current(hexText),
-    });
-    view.current = made;
-    return () => made.dispose();
-  }, []);
-  useEffect(() => view.current?.show(source), [source]);
-  useEffect(() => view.current?.setBase(isAbsolute ? base : 0n), [isAbsolute, base]);
-  // The source has loaded more.
-  useEffect(() => view.current?.draw());
-
-  const shownStart = (isAbsolute ? base : 0n) + BigInt(start);
-  return (
-    <>
-      <div
-        ref={host}
-        id="hex"
-        className="hex"
-        tabIndex={0}
-        role="group"
-        aria-label="Bytes"
-        aria-describedby="hex-selection"
-        data-testid="hex"
-        data-total={source.total}
-      />
-      <div className="hex-bar">
-        <span id="hex-selection" className="data" data-testid="hex-selection">
-          {selection
-            ? `0x${shownStart.toString(16)} +${formatCount(end - start)}`
-            : `${formatCount(source.total)} bytes`}
-        </span>
-        <span className="hex-copies">
-          Copy
-          {copies.map(({ name, form }) => (
-            <button
-              key={name}
-              type="button"
-              className="link"
-              aria-label={`Copy ${name}`}
-              onClick={() => void copy(form)}
-            >
-              {name}
-            </button>
-          ))}
-        </span>
-        <label className="hex-base" title="Offsets from the start of the device, or of the payload">
-          <input
-            type="checkbox"
-            checked={isAbsolute}
-            onChange={(event) => setAbsolute(event.target.checked)}
-          />
-          device offsets
-        </label>
-      </div>
-    </>
-  );
+interface PayloadProps {
+  readonly request: SelectedRequest;
+  /** It has the inspector for itself, so that structures may be shown in full. */
+  readonly isWhole: boolean;
 }
 
 /** No bytes, and why. */
@@ -124,7 +32,7 @@ function NoPayload({ record }: { readonly record: TraceRecord }) {
   );
 }
 
-function Payload({ request }: { readonly request: SelectedRequest }) {
+function Payload({ request, isWhole }: PayloadProps) {
   const { disk, record } = request;
   const isKept = (record.marks & BIOSCOPE_MARK_PAYLOAD) !== 0;
   const [isImage, setImage] = useState(false);
@@ -169,7 +77,7 @@ function Payload({ request }: { readonly request: SelectedRequest }) {
             </p>
           )
         )}
-        <Hex source={source} base={sectorToBytes(record.sector)} />
+        <ExplainedBytes source={source} request={request} isWhole={isWhole} />
       </div>
     );
   }
@@ -194,8 +102,8 @@ function Payload({ request }: { readonly request: SelectedRequest }) {
   );
 }
 
-export function PayloadView({ request }: { readonly request: SelectedRequest }) {
+export function PayloadView({ request, isWhole }: PayloadProps) {
   const { disk, record } = request;
   if (!hasPayload(record)) return <NoPayload record={record} />;
-  return <Payload key={`${disk} ${record.sequence}`} request={request} />;
+  return <Payload key={`${disk} ${record.sequence}`} request={request} isWhole={isWhole} />;
 }

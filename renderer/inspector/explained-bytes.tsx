@@ -1,0 +1,72 @@
+/** A payload with what is known of it: its structures and facts above, its bytes below. */
+import { useCallback, useMemo, useState } from 'react';
+import { sectorToBytes } from '../../app/contract/units';
+import { pathToByte, type StructureNode } from '../structures/structure';
+import type { SelectedRequest } from '../trace/view-state';
+import { ByteFacts } from './byte-facts';
+import { Hex, type Reveal } from './hex';
+import type { ByteRange } from './hex-view';
+import { useAnalysis } from './payload-analysis';
+import type { PayloadSource } from './payload-source';
+import { StructureTreeView } from './structure-tree';
+
+const rangeOf = ({ offset, length }: StructureNode): ByteRange => ({
+  start: offset,
+  end: offset + length,
+});
+
+/** "ext4 superblock › s_magic: 0xef53, ext2, ext3 or ext4". */
+function wordsOf(path: readonly StructureNode[]): string {
+  const last = path.at(-1);
+  if (!last) return '';
+  const names = path.map(({ name }) => name).join(' › ');
+  const said = [last.value, last.meaning].filter((part) => part !== '').join(', ');
+  return said === '' ? names : `${names}: ${said}`;
+}
+
+export function ExplainedBytes(props: {
+  readonly source: PayloadSource;
+  readonly request: SelectedRequest;
+  readonly isWhole: boolean;
+}) {
+  const { source, request, isWhole } = props;
+  const { disk, record } = request;
+  const analysis = useAnalysis(source, disk, record.sector);
+  const [pointed, setPointed] = useState<StructureNode | null>(null);
+  const [byte, setByte] = useState<number | null>(null);
+  const [reveal, setReveal] = useState<Reveal | null>(null);
+  const path = useMemo(
+    () => (byte === null || !analysis ? [] : pathToByte(analysis.structures, byte)),
+    [analysis, byte],
+  );
+  const show = useCallback((range: ByteRange) => setReveal({ range }), []);
+  return (
+    <>
+      {analysis && (
+        <>
+          <ByteFacts
+            statistics={analysis.statistics}
+            total={analysis.bytes.length}
+            onReveal={show}
+          />
+          <StructureTreeView
+            structures={analysis.structures}
+            startsOpen={isWhole}
+            hoveredByte={byte}
+            onField={setPointed}
+            onChoose={(node) => show(rangeOf(node))}
+          />
+        </>
+      )}
+      <Hex
+        source={source}
+        base={sectorToBytes(record.sector)}
+        field={byte === null ? pointed : (path.at(-1) ?? null)}
+        byteMeaning={wordsOf(path)}
+        changed={null}
+        reveal={reveal}
+        onByte={setByte}
+      />
+    </>
+  );
+}

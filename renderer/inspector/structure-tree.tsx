@@ -1,0 +1,196 @@
+/** The structures of a payload as a tree of fields: what the bytes mean. */
+import { useEffect, useId, useMemo, useRef, useState, type KeyboardEvent } from 'react';
+import type { Confidence, Structure, StructureNode } from '../structures/structure';
+import { formatCount } from '../widgets/numbers';
+import { parentKey, StructureTree, type TreeRow } from './structure-rows';
+
+const confidenceWords: Readonly<Record<Confidence, string>> = {
+  checked: 'checksum right',
+  magic: 'magic',
+  location: 'by place',
+  shape: 'by form',
+  damaged: 'checksum wrong',
+};
+
+export interface StructureTreeProps {
+  readonly structures: readonly Structure[];
+  /** Shows the fields of a structure that is alone. */
+  readonly startsOpen: boolean;
+  /** The byte under the pointer in the hex view: its field is marked. */
+  readonly hoveredByte: number | null;
+  /** The field under the pointer or the cursor; null when there is none. */
+  readonly onField: (node: StructureNode | null) => void;
+  /** A field was chosen: its bytes are to be seen. */
+  readonly onChoose: (node: StructureNode) => void;
+}
+
+function Row(props: {
+  readonly id: string;
+  readonly row: TreeRow;
+  readonly isActive: boolean;
+  readonly isHovered: boolean;
+  readonly onToggle: () => void;
+  readonly onChoose: () => void;
+  readonly onPoint: () => void;
+}) {
+  const { id, row, isActive, isHovered, onToggle, onChoose, onPoint } = props;
+  const { node, level, isOpen, hasChildren, position, siblings } = row;
+  const structure = level === 1 ? (node as Structure) : null;
+  return (
+    <div
+      id={id}
+      className="tree-row"
+      role="treeitem"
+      aria-level={level}
+      aria-setsize={siblings}
+      aria-posinset={position}
+      aria-selected={isActive}
+      {...(hasChildren ? { 'aria-expanded': isOpen } : {})}
+      data-testid="structure-row"
+      data-name={node.name}
+      data-offset={node.offset}
+      data-length={node.length}
+      data-hovered={isHovered}
+      {...(structure ? { 'data-confidence': structure.confidence } : {})}
+      style={{ paddingLeft: (level - 1) * 12 }}
+      onPointerEnter={onPoint}
+      onClick={onChoose}
+      onDoubleClick={onToggle}
+    >
+      <span
+        className="tree-twist"
+        aria-hidden="true"
+        onClick={(event) => {
+          event.stopPropagation();
+          onToggle();
+        }}
+      >
+        {hasChildren ? (isOpen ? '▾' : '▸') : ''}
+      </span>
+      <span className="tree-offset">{node.offset.toString(16).padStart(4, '0')}</span>
+      <span className="tree-name">{node.name}</span>
+      <span className={node.isWrong === true ? 'tree-value failed' : 'tree-value'}>
+        {node.value}
+      </span>
+      <span className="meaning">{node.meaning}</span>
+      {structure && (
+        <span
+          className="confidence"
+          data-confidence={structure.confidence}
+          title={structure.evidence}
+        >
+          {confidenceWords[structure.confidence]}
+        </span>
+      )}
+    </div>
+  );
+}
+
+export function StructureTreeView(props: StructureTreeProps) {
+  const { structures, startsOpen, hoveredByte, onField, onChoose } = props;
+  const id = useId();
+  const host = useRef<HTMLDivElement>(null);
+  const tree = useMemo(() => new StructureTree(structures), [structures]);
+  const [open, setOpen] = useState<ReadonlySet<string>>(
+    () => new Set(startsOpen && structures.length === 1 ? ['0'] : []),
+  );
+  const [active, setActive] = useState('0');
+  const rows = useMemo(() => tree.rows(open), [tree, open]);
+  // Of the nodes that hold the byte the innermost one that is seen.
+  const hoveredKey = useMemo(() => {
+    if (hoveredByte === null) return null;
+    const seen = new Set(rows.map(({ key }) => key));
+    return tree.keysAt(hoveredByte).findLast((key) => seen.has(key)) ?? null;
+  }, [tree, rows, hoveredByte]);
+  const rowId = (key: string) => `${id}${key.replaceAll('/', '-')}`;
+
+  const seenKey = hoveredKey ?? active;
+  useEffect(() => {
+    const row = host.current?.querySelector(`[id="${CSS.escape(rowId(seenKey))}"]`);
+    row?.scrollIntoView({ block: 'nearest' });
+  });
+
+  const toggle = (key: string, wanted?: boolean): void => {
+    setOpen((before) => {
+      const after = new Set(before);
+      if (wanted ?? !before.has(key)) after.add(key);
+      else after.delete(key);
+      return after;
+    });
+  };
+  const move = (row: TreeRow | undefined): void => {
+    if (!row) return;
+    setActive(row.key);
+    onField(row.node);
+  };
+  const key = (event: KeyboardEvent): void => {
+    const index = rows.findIndex((row) => row.key === active);
+    const row = rows[index];
+    if (!row || event.altKey || event.ctrlKey || event.metaKey) return;
+    switch (event.key) {
+      case 'ArrowDown':
+        move(rows[index + 1]);
+        break;
+      case 'ArrowUp':
+        move(rows[index - 1]);
+        break;
+      case 'Home':
+        move(rows[0]);
+        break;
+      case 'End':
+        move(rows.at(-1));
+        break;
+      case 'ArrowRight':
+        if (row.hasChildren && !row.isOpen) toggle(row.key, true);
+        else if (row.isOpen) move(rows[index + 1]);
+        break;
+      case 'ArrowLeft':
+        if (row.isOpen) toggle(row.key, false);
+        else move(rows.find((other) => other.key === parentKey(row.key)));
+        break;
+      case 'Enter':
+        onChoose(row.node);
+        break;
+      default:
+        return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  };
+
+  if (structures.length === 0) return null;
+  return (
+    <section className="structures" aria-label="Structures">
+      <div
+        ref={host}
+        className="tree"
+        role="tree"
+        aria-label={`${formatCount(structures.length)} recognised in the payload`}
+        aria-activedescendant={rowId(active)}
+        tabIndex={0}
+        data-testid="structures"
+        data-count={structures.length}
+        onKeyDown={key}
+        onFocus={() => onField(rows.find((row) => row.key === active)?.node ?? null)}
+        onBlur={() => onField(null)}
+        onPointerLeave={() => onField(null)}
+      >
+        {rows.map((row) => (
+          <Row
+            key={row.key}
+            id={rowId(row.key)}
+            row={row}
+            isActive={row.key === active}
+            isHovered={row.key === hoveredKey}
+            onToggle={() => toggle(row.key)}
+            onChoose={() => {
+              setActive(row.key);
+              onChoose(row.node);
+            }}
+            onPoint={() => onField(row.node)}
+          />
+        ))}
+      </div>
+    </section>
+  );
+}
