@@ -3,7 +3,7 @@
     {
       'target_name': 'bioscope',
       'sources': [
-        "<!@(find native/engine native/addon native/helper -name '*.cpp' -o -name '*.c' | sort)"
+        "<!@(find native/engine native/addon native/helper -path native/helper/program -prune -o -name '*.cpp' -print -o -name '*.c' -print | sort)"
       ],
       'include_dirs': ['<!(node -p "require(\'node-addon-api\').include_dir")'],
       'defines': ['NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS', '_FILE_OFFSET_BITS=64'],

@@ -2,7 +2,7 @@
 //
 //   node scripts/build.mjs                all of it, only what is due
 //   node scripts/build.mjs --javascript   the bundles alone
-//   node scripts/build.mjs --native       the addon alone
+//   node scripts/build.mjs --native       the addon and the helper alone
 //   node scripts/build.mjs --force        even if nothing changed
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -52,7 +52,9 @@ async function buildNative(force) {
   }
   const digest = digestOf(nativeSources, `${process.version} ${process.arch}`, isNotNative);
   const target = join(root, 'dist/bioscope.node');
-  if (!force && isStamped('native', digest) && existsSync(target)) return;
+  const helper = join(root, 'dist/bioscope-helper');
+  const isThere = existsSync(target) && existsSync(helper);
+  if (!force && isStamped('native', digest) && isThere) return;
   say('building the native addon (about a minute)');
   const headers = nodeDirectory();
   await run(
@@ -65,11 +67,19 @@ async function buildNative(force) {
     ],
     { label: 'node-gyp' },
   );
+  await run('make', ['--no-print-directory', '-C', join(root, 'native/helper/program')], {
+    label: 'the privileged helper',
+  });
   mkdirSync(dirname(target), { recursive: true });
   // Renamed into place: a daemon that runs has the old file mapped, and
   // writing into that would crash it.
-  copyFileSync(join(root, 'build/Release/bioscope.node'), `${target}.new`);
-  renameSync(`${target}.new`, target);
+  for (const [from, to] of [
+    ['build/Release/bioscope.node', target],
+    ['build/helper/bioscope-helper', helper],
+  ]) {
+    copyFileSync(join(root, from), `${to}.new`);
+    renameSync(`${to}.new`, to);
+  }
   stamp('native', digest);
 }
 

@@ -10,8 +10,8 @@ import { UserError, digestOf, isStamped, root, run, runMain, say, stamp } from '
 /** Debian packages by purpose; a|b: the first that apt knows (Ubuntu 24.04 renamed some). */
 const packages = {
   start: [
-    // the native addon
-    ...['g++', 'make', 'python3', 'pkg-config', 'libfuse3-dev'],
+    // the native addon and the privileged helper
+    ...['g++', 'make', 'python3', 'pkg-config', 'libfuse3-dev', 'libseccomp-dev'],
     // attaching and the demo disk
     ...['fuse3', 'e2fsprogs', 'util-linux', 'mount'],
     // Electron
@@ -25,6 +25,8 @@ const packages = {
     ...['ntfs-3g', 'exfatprogs', 'xfsprogs', 'cryptsetup-bin', 'genisoimage', 'mtools'],
     // reads what captures are exported to
     'blktrace',
+    // the helper, with a real polkit and a fuzzer
+    ...['polkitd', 'pkexec', 'dbus', 'dmsetup', 'libclang-rt-14-dev|libclang-rt-18-dev'],
     // the page on its own, with an outside that is made up
     'chromium',
   ],

@@ -4,6 +4,7 @@
  * that carries `code` ("ENOSPC"), `errno` (positive), `syscall` and, where one
  * is concerned, `path`.
  */
+import type { HelperSockets } from './helper-socket';
 
 /** How a disk's image is opened and its trace kept. */
 export interface DiskOptions {
@@ -148,7 +149,7 @@ export interface LoopStatus {
   readonly directIo: boolean;
 }
 
-export interface NativeAddon {
+export interface NativeAddon extends HelperSockets {
   /** BIOSCOPE_TRACE_VERSION of native/wire/trace.h it was built with. */
   readonly traceVersion: number;
   openDisk(options: DiskOptions): Promise<NativeDisk>;

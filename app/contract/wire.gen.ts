@@ -147,42 +147,62 @@ export const bioscopeTraceHeaderOffsets = {
 export const BIOSCOPE_HELPER_VERSION = 1;
 export const BIOSCOPE_HELPER_REQUEST_BYTES = 368;
 export const BIOSCOPE_HELPER_REPLY_BYTES = 896;
-/** Bytes of a tag: a-z 0-9 and, not first, "-". */
+/** Bytes of a tag: a-z 0-9, later also -. */
 export const BIOSCOPE_HELPER_TAG_MOST = 63;
 /** Channels opened by one request. */
 export const BIOSCOPE_HELPER_CHANNELS_MOST = 64;
+/** FUSE mounts of one helper. */
+export const BIOSCOPE_HELPER_MOUNTS_MOST = 256;
 /** Loop devices of one user. */
 export const BIOSCOPE_HELPER_LOOPS_MOST = 256;
 /** Targets of one user. */
 export const BIOSCOPE_HELPER_TARGETS_MOST = 256;
+/** Requests at a time; more get EAGAIN. */
+export const BIOSCOPE_HELPER_IN_FLIGHT_MOST = 16;
 /** 2^53 sectors: 2^62 bytes. */
 export const BIOSCOPE_HELPER_SECTORS_MOST = 0x20000000000000n;
 /** Who are you: `owner` and `name` (the group). */
 export const BIOSCOPE_HELPER_HELLO = 1;
 /** Modprobe dm-user. */
 export const BIOSCOPE_HELPER_MODULE_LOAD = 2;
+/** A target of `sectors`; reply as of STATUS. */
+export const BIOSCOPE_HELPER_TARGET_CREATE = 10;
+/** `count` channels, as descriptors. */
+export const BIOSCOPE_HELPER_TARGET_OPEN = 11;
+/** NO_FLUSH: waiting requests are kept. */
+export const BIOSCOPE_HELPER_TARGET_SUSPEND = 12;
 /** Also puts a reloaded table in force. */
 export const BIOSCOPE_HELPER_TARGET_RESUME = 13;
+/** A table, in force with RESUME. */
+export const BIOSCOPE_HELPER_TARGET_RELOAD = 14;
 /** Every request that waits fails with EIO. */
 export const BIOSCOPE_HELPER_TARGET_ABORT = 15;
-/** Every target of this user, each as of STATUS. */
+/** What it is; ENXIO: there is none. */
+export const BIOSCOPE_HELPER_TARGET_STATUS = 16;
+/** EBUSY while open; DEFERRED: then later. */
+export const BIOSCOPE_HELPER_TARGET_REMOVE = 17;
+/** This user's, each as of STATUS. */
 export const BIOSCOPE_HELPER_TARGET_LIST = 18;
-/** Those that are nobody's of ours, each as of STATUS. */
+/** Nobody's of ours, each as of STATUS. */
 export const BIOSCOPE_HELPER_FOREIGN_LIST = 20;
 /** `count` channels, as descriptors. */
 export const BIOSCOPE_HELPER_FOREIGN_OPEN = 21;
-/** A FUSE connection as descriptor, its mount as `handle`. */
+/** A connection (descriptor), its `handle`. */
 export const BIOSCOPE_HELPER_FUSE_MOUNT = 30;
 /** Forgets the mount `handle`. */
 export const BIOSCOPE_HELPER_FUSE_UNMOUNT = 31;
-/** Of the device `name`; ENXIO when it is not configured. */
+/** Over the file `name` of `handle`. */
+export const BIOSCOPE_HELPER_LOOP_ATTACH = 32;
+/** Of the device `name`; ENXIO: none. */
 export const BIOSCOPE_HELPER_LOOP_STATUS = 33;
-/** Of the device `name`; flag FORCE: its daemon is dead. */
+/** FORCE: its daemon is dead. */
 export const BIOSCOPE_HELPER_LOOP_DETACH = 34;
 /** CREATE, RELOAD, LOOP_ATTACH. */
 export const BIOSCOPE_HELPER_READ_ONLY = 0x1;
-/** CREATE, RELOAD: DISCARD is sent (our module's option). */
+/** CREATE, RELOAD: DISCARD is sent. */
 export const BIOSCOPE_HELPER_DISCARDS = 0x2;
+/** CREATE, RELOAD: so is WRITE_ZEROES. */
+export const BIOSCOPE_HELPER_WRITE_ZEROES = 0x4;
 /** SUSPEND. */
 export const BIOSCOPE_HELPER_NO_FLUSH = 0x8;
 /** REMOVE. */
@@ -199,7 +219,7 @@ export const BIOSCOPE_HELPER_REPLY_SUSPENDED = 0x4;
 export const BIOSCOPE_HELPER_REPLY_LIVE = 0x8;
 /** The loop device does direct I/O. */
 export const BIOSCOPE_HELPER_REPLY_DIRECT_IO = 0x10;
-/** The end of a list; this reply is no member of it. */
+/** The end of a list, no member of it. */
 export const BIOSCOPE_HELPER_REPLY_NONE = 0x20;
 
 /** Byte offsets in struct bioscope_helper_request; `size` is the whole. */

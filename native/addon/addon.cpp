@@ -8,6 +8,7 @@
 #include "../engine/serving_thread.h"
 #include "../wire/trace.h"
 #include "disk_object.h"
+#include "helper_socket.h"
 #include "lock_file.h"
 #include "payload_object.h"
 #include "privileged.h"
@@ -45,6 +46,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports)
 	add("memoryPromise", ::memory_promise);
 	add("lockFile", lock_file);
 	add("unlockFile", unlock_file);
+	add("openHelperSocket", open_helper_socket);
 	add("mountFuse", mount_fuse);
 	add("unmountLazily", unmount_lazily);
 	add("attachLoop", attach_loop);

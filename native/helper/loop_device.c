@@ -134,31 +134,21 @@ static int attach_free(int control, const struct loop_config *config,
 	return error;
 }
 
-int bioscope_attach_loop(const char *path, bool read_only, const char *label,
-			 char device[BIOSCOPE_LOOP_PATH_BYTES], struct bioscope_failure *failure)
+int bioscope_attach_loop_file(int file, bool read_only, const char *label,
+			      char device[BIOSCOPE_LOOP_PATH_BYTES],
+			      struct bioscope_failure *failure)
 {
 	failure->step = NULL;
 	device[0] = '\0';
 	size_t label_length = strlen(label);
 	if (label_length == 0 || label_length >= BIOSCOPE_LOOP_LABEL_BYTES)
 		return failed(failure, "label", EINVAL);
-	if (path[0] != '/')
-		return failed(failure, "path", EINVAL);
-	int file =
-	    open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (file < 0)
-		return failed(failure, "open", errno);
 	struct stat status;
-	if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode)) {
-		close(file);
+	if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode))
 		return failed(failure, "path", EINVAL);
-	}
 	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-	if (control < 0) {
-		int error = errno;
-		close(file);
-		return failed(failure, "open /dev/loop-control", error);
-	}
+	if (control < 0)
+		return failed(failure, "open /dev/loop-control", errno);
 
 	struct loop_config config = {.fd = (unsigned)file, .block_size = 512};
 	config.info.lo_flags = LO_FLAGS_DIRECT_IO | LO_FLAGS_PARTSCAN;
@@ -171,12 +161,27 @@ int bioscope_attach_loop(const char *path, bool read_only, const char *label,
 	for (int attempt = 0; error == EBUSY && attempt < ATTEMPTS; attempt++)
 		error = attach_free(control, &config, device, &step);
 	close(control);
-	close(file);
 	if (error) {
 		device[0] = '\0';
 		return failed(failure, step, error);
 	}
 	return 0;
+}
+
+int bioscope_attach_loop(const char *path, bool read_only, const char *label,
+			 char device[BIOSCOPE_LOOP_PATH_BYTES], struct bioscope_failure *failure)
+{
+	failure->step = NULL;
+	device[0] = '\0';
+	if (path[0] != '/')
+		return failed(failure, "path", EINVAL);
+	int file =
+	    open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (file < 0)
+		return failed(failure, "open", errno);
+	int error = bioscope_attach_loop_file(file, read_only, label, device, failure);
+	close(file);
+	return error;
 }
 
 int bioscope_loop_status(const char *device, struct bioscope_loop_state *status,
@@ -228,7 +233,19 @@ static void keep_attached(const char *device)
 	close(loop);
 }
 
-int bioscope_detach_loop(const char *device, bool force, unsigned wait_ms,
+/*
+ * Whether the label begins so. As long as the caller has the device open, it cannot be
+ * cleared and set up for something else: the answer stays true.
+ */
+static bool is_labelled(int loop, const char *prefix)
+{
+	struct loop_info64 info;
+	memset(&info, 0, sizeof(info));
+	return ioctl(loop, LOOP_GET_STATUS64, &info) == 0 &&
+	       strncmp((const char *)info.lo_file_name, prefix, strlen(prefix)) == 0;
+}
+
+int bioscope_detach_loop(const char *device, const char *label_prefix, bool force, unsigned wait_ms,
 			 struct bioscope_failure *failure)
 {
 	failure->step = NULL;
@@ -240,6 +257,10 @@ int bioscope_detach_loop(const char *device, bool force, unsigned wait_ms,
 	if (!configured(number)) {
 		close(loop);
 		return failed(failure, "LOOP_CLR_FD", ENXIO);
+	}
+	if (label_prefix != NULL && !is_labelled(loop, label_prefix)) {
+		close(loop);
+		return failed(failure, "label", EPERM);
 	}
 	if (!force && fsync(loop) != 0) {
 		int error = errno;

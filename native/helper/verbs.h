@@ -48,6 +48,11 @@ int bioscope_unmount_lazily(const char *directory, struct bioscope_failure *fail
 int bioscope_attach_loop(const char *path, bool read_only, const char *label,
 			 char device[BIOSCOPE_LOOP_PATH_BYTES], struct bioscope_failure *failure);
 
+/* The same over a regular file that is open, for both directions unless `read_only`. */
+int bioscope_attach_loop_file(int file, bool read_only, const char *label,
+			      char device[BIOSCOPE_LOOP_PATH_BYTES],
+			      struct bioscope_failure *failure);
+
 struct bioscope_loop_state {
 	uint64_t backing_device; /* st_dev of the backing file */
 	uint64_t backing_inode;  /* st_ino of the backing file */
@@ -68,9 +73,10 @@ int bioscope_loop_status(const char *device, struct bioscope_loop_state *status,
  * then is given back (EBUSY, step "wait"): nothing has changed. With `force` (its
  * daemon is dead) it is neither claimed nor flushed, and one that is still in use
  * after the wait (EBUSY, step "wait") goes by itself with its last user.
- * ENXIO when it is not configured.
+ * ENXIO when it is not configured; EPERM (step "label") when a prefix is given and its
+ * label does not begin with it.
  */
-int bioscope_detach_loop(const char *device, bool force, unsigned wait_ms,
+int bioscope_detach_loop(const char *device, const char *label_prefix, bool force, unsigned wait_ms,
 			 struct bioscope_failure *failure);
 
 #ifdef __cplusplus

@@ -36,15 +36,13 @@
 #define BIOSCOPE_HELPER_REPLY_BYTES   896
 
 /* Limits. */
-#define BIOSCOPE_HELPER_TAG_MOST      63 /* bytes of a tag: a-z 0-9 and, not first, "-" */
-#define BIOSCOPE_HELPER_CHANNELS_MOST 64 /* channels opened by one request */
-#define BIOSCOPE_HELPER_MOUNTS_MOST                                                                \
-	256 /* FUSE connections of one helper that no loop device is over yet */
-#define BIOSCOPE_HELPER_LOOPS_MOST   256 /* loop devices of one user */
-#define BIOSCOPE_HELPER_TARGETS_MOST 256 /* targets of one user */
-#define BIOSCOPE_HELPER_IN_FLIGHT_MOST                                                             \
-	16 /* requests about targets that run at a time; more get EAGAIN */
-#define BIOSCOPE_HELPER_SECTORS_MOST 0x20000000000000ULL /* 2^53 sectors: 2^62 bytes */
+#define BIOSCOPE_HELPER_TAG_MOST       63  /* bytes of a tag: a-z 0-9, later also - */
+#define BIOSCOPE_HELPER_CHANNELS_MOST  64  /* channels opened by one request */
+#define BIOSCOPE_HELPER_MOUNTS_MOST    256 /* FUSE mounts of one helper */
+#define BIOSCOPE_HELPER_LOOPS_MOST     256 /* loop devices of one user */
+#define BIOSCOPE_HELPER_TARGETS_MOST   256 /* targets of one user */
+#define BIOSCOPE_HELPER_IN_FLIGHT_MOST 16  /* requests at a time; more get EAGAIN */
+#define BIOSCOPE_HELPER_SECTORS_MOST   0x20000000000000ULL /* 2^53 sectors: 2^62 bytes */
 
 /* Verbs of every group. */
 #define BIOSCOPE_HELPER_HELLO 1 /* who are you: `owner` and `name` (the group) */
@@ -53,42 +51,34 @@
 #define BIOSCOPE_HELPER_MODULE_LOAD 2 /* modprobe dm-user */
 
 /* Group "dm-user". `name` of the request is the tag, of the reply too. */
-#define BIOSCOPE_HELPER_TARGET_CREATE                                                              \
-	10 /* a target of `sectors`, `flags`; the reply is as of STATUS */
-#define BIOSCOPE_HELPER_TARGET_OPEN 11 /* `count` channels of its control device, as descriptors   \
-					*/
-#define BIOSCOPE_HELPER_TARGET_SUSPEND                                                             \
-	12 /* flag NO_FLUSH: waiting requests are kept, not waited for */
-#define BIOSCOPE_HELPER_TARGET_RESUME 13 /* also puts a reloaded table in force */
-#define BIOSCOPE_HELPER_TARGET_RELOAD                                                              \
-	14 /* a table of `sectors`, `flags`, in force with the next RESUME */
-#define BIOSCOPE_HELPER_TARGET_ABORT 15 /* every request that waits fails with EIO */
-#define BIOSCOPE_HELPER_TARGET_STATUS                                                              \
-	16 /* sectors, major, minor, count (opens), flags, text; ENXIO: none */
-#define BIOSCOPE_HELPER_TARGET_REMOVE                                                              \
-	17                             /* EBUSY while open; flag DEFERRED: at its last close then */
-#define BIOSCOPE_HELPER_TARGET_LIST 18 /* every target of this user, each as of STATUS */
+#define BIOSCOPE_HELPER_TARGET_CREATE  10 /* a target of `sectors`; reply as of STATUS */
+#define BIOSCOPE_HELPER_TARGET_OPEN    11 /* `count` channels, as descriptors */
+#define BIOSCOPE_HELPER_TARGET_SUSPEND 12 /* NO_FLUSH: waiting requests are kept */
+#define BIOSCOPE_HELPER_TARGET_RESUME  13 /* also puts a reloaded table in force */
+#define BIOSCOPE_HELPER_TARGET_RELOAD  14 /* a table, in force with RESUME */
+#define BIOSCOPE_HELPER_TARGET_ABORT   15 /* every request that waits fails with EIO */
+#define BIOSCOPE_HELPER_TARGET_STATUS  16 /* what it is; ENXIO: there is none */
+#define BIOSCOPE_HELPER_TARGET_REMOVE  17 /* EBUSY while open; DEFERRED: then later */
+#define BIOSCOPE_HELPER_TARGET_LIST    18 /* this user's, each as of STATUS */
 
 /* Group "adopt": dm-user targets that somebody made by hand. `name` is the target's own. */
-#define BIOSCOPE_HELPER_FOREIGN_LIST 20 /* those that are nobody's of ours, each as of STATUS */
+#define BIOSCOPE_HELPER_FOREIGN_LIST 20 /* nobody's of ours, each as of STATUS */
 #define BIOSCOPE_HELPER_FOREIGN_OPEN 21 /* `count` channels, as descriptors */
 
 /* Group "fuse-loop". */
-#define BIOSCOPE_HELPER_FUSE_MOUNT   30 /* a FUSE connection as descriptor, its mount as `handle` */
+#define BIOSCOPE_HELPER_FUSE_MOUNT   30 /* a connection (descriptor), its `handle` */
 #define BIOSCOPE_HELPER_FUSE_UNMOUNT 31 /* forgets the mount `handle` */
-#define BIOSCOPE_HELPER_LOOP_ATTACH                                                                \
-	32 /* a loop device over the file `name` of `handle`; reply: `name` */
-#define BIOSCOPE_HELPER_LOOP_STATUS 33 /* of the device `name`; ENXIO when it is not configured */
-#define BIOSCOPE_HELPER_LOOP_DETACH 34 /* of the device `name`; flag FORCE: its daemon is dead */
+#define BIOSCOPE_HELPER_LOOP_ATTACH  32 /* over the file `name` of `handle` */
+#define BIOSCOPE_HELPER_LOOP_STATUS  33 /* of the device `name`; ENXIO: none */
+#define BIOSCOPE_HELPER_LOOP_DETACH  34 /* FORCE: its daemon is dead */
 
 /* Flags of a request. */
-#define BIOSCOPE_HELPER_READ_ONLY 0x1 /* CREATE, RELOAD, LOOP_ATTACH */
-#define BIOSCOPE_HELPER_DISCARDS  0x2 /* CREATE, RELOAD: DISCARD is sent (our module's option) */
-#define BIOSCOPE_HELPER_WRITE_ZEROES                                                               \
-	0x4 /* CREATE, RELOAD: WRITE_ZEROES is sent (our module's option) */
-#define BIOSCOPE_HELPER_NO_FLUSH 0x8  /* SUSPEND */
-#define BIOSCOPE_HELPER_DEFERRED 0x10 /* REMOVE */
-#define BIOSCOPE_HELPER_FORCE    0x20 /* LOOP_DETACH */
+#define BIOSCOPE_HELPER_READ_ONLY    0x1  /* CREATE, RELOAD, LOOP_ATTACH */
+#define BIOSCOPE_HELPER_DISCARDS     0x2  /* CREATE, RELOAD: DISCARD is sent */
+#define BIOSCOPE_HELPER_WRITE_ZEROES 0x4  /* CREATE, RELOAD: so is WRITE_ZEROES */
+#define BIOSCOPE_HELPER_NO_FLUSH     0x8  /* SUSPEND */
+#define BIOSCOPE_HELPER_DEFERRED     0x10 /* REMOVE */
+#define BIOSCOPE_HELPER_FORCE        0x20 /* LOOP_DETACH */
 
 /* Flags of a reply. */
 #define BIOSCOPE_HELPER_REPLY_MORE      0x1  /* another reply with this id follows */
@@ -96,7 +86,7 @@
 #define BIOSCOPE_HELPER_REPLY_SUSPENDED 0x4  /* the target is suspended */
 #define BIOSCOPE_HELPER_REPLY_LIVE      0x8  /* the target has a table in force */
 #define BIOSCOPE_HELPER_REPLY_DIRECT_IO 0x10 /* the loop device does direct I/O */
-#define BIOSCOPE_HELPER_REPLY_NONE      0x20 /* the end of a list; this reply is no member of it */
+#define BIOSCOPE_HELPER_REPLY_NONE      0x20 /* the end of a list, no member of it */
 
 struct bioscope_helper_request {
 	uint64_t id;       /* comes back in the reply */
