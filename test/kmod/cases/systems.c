@@ -277,15 +277,15 @@ static void file_system(const char *kind, int steps, bool kill_daemons)
 
 CASE("ext4: mkfs, mount, random file operations against a model, e2fsck; strict daemon", 400)
 {
-	file_system("strict", run_long ? 8000 : 200, false);
+	file_system("strict", run_long ? 8000 : 200 / slowness, false);
 }
 
 CASE_LONG("ext4: mkfs, mount, random file operations against a model, e2fsck; batched daemon", 400)
 {
-	file_system("batched", run_long ? 8000 : 200, false);
+	file_system("batched", run_long ? 8000 : 200 / slowness, false);
 }
 
 CASE("ext4: the same while daemons are killed", 600)
 {
-	file_system("batched", run_long ? 8000 : 200, true);
+	file_system("batched", run_long ? 8000 : 200 / slowness, true);
 }
