@@ -94,7 +94,12 @@ export async function replaceDaemon(options: StartOptions, oldPid: number): Prom
   const attempt = launch(options, paths, { ...environment, BIOSCOPE_SUCCEED: '1' });
   while (Date.now() < deadline) {
     const client = await connectUnlessEnding(paths);
-    if (client && (await client.hello()).pid !== oldPid) return client;
+    // The old one may end between two calls.
+    const pid = await client?.hello().then(
+      (info) => info.pid,
+      () => oldPid,
+    );
+    if (client && pid !== oldPid) return client;
     client?.close();
     if (attempt.end !== null)
       throw startFailed(`The next daemon ended (${attempt.end}).`, paths.log, logStart);

@@ -13,8 +13,7 @@ import { EXIT_DAEMON_RUNNING } from '../client/exit-codes';
 import { prepareRuntimeDirectory, type RuntimePaths } from '../client/runtime-directory';
 import { version } from '../client/version';
 import { toErrorValue } from '../contract/errors';
-import { noPrivileges } from '../privileged/none';
-import { rootPrivileges } from '../privileged/root';
+import { choosePrivileges } from '../privileged/choose';
 import { CpuMeter } from './cpu-meter';
 import { DiskTable } from './disks/disk-table';
 import { traceOptions } from './disks/trace-options';
@@ -36,7 +35,7 @@ async function main(): Promise<void> {
   surviveTheUnforeseen();
   const paths = prepareRuntimeDirectory();
   const addon = loadAddon();
-  const privileges = process.getuid?.() === 0 ? rootPrivileges(addon) : noPrivileges();
+  const privileges = choosePrivileges(addon);
   const trace = traceOptions(process.env, log);
   const disks = new DiskTable({ addon, privileges, paths, trace, log });
   const before = process.env['BIOSCOPE_SUCCEED'] === '1' ? await succeed(disks, paths, log) : null;

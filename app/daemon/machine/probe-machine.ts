@@ -112,7 +112,8 @@ function moduleCheck(): MachineCheck {
     finding: 'missing',
     detail: `It is not installed for ${release()}. DKMS builds it from the sources that come with Bioscope, now and after every update of the kernel.`,
     remedy:
-      sources === null
+      // Without device mapper it could not be loaded.
+      sources === null || moduleState('dm-mod') === 'absent'
         ? []
         : [...install, `sudo make -C ${quoted(sources)} dkms-install`, 'sudo modprobe dm-user'],
   };
@@ -222,7 +223,8 @@ function memoryCheck(addon: NativeAddon): MachineCheck {
     return {
       ...about,
       finding: 'ok',
-      detail: 'What serves dm-user disks is locked into memory; its threads are I/O flushers.',
+      detail:
+        'In this daemon nothing stood in the way so far of locking what serves dm-user disks into memory, and of making its threads I/O flushers.',
       remedy: [],
     };
   }
