@@ -14,6 +14,7 @@ import {
 } from '../../../app/contract/window-api';
 import { RECORD_BYTES } from '../../../app/contract/trace';
 import { writeRecord } from '../records';
+import { PlantedRequests, type PlantedRequest } from './planted';
 import { errorValue, machine, madeDisk, type Scene } from './scenes';
 import { Workload } from './workload';
 
@@ -61,6 +62,7 @@ export class FakeBridge implements WindowBridge {
   readonly refusals = new Map<WindowChannel, ErrorValue>();
   readonly #listeners = new Map<WindowEvent, Set<(data: never) => void>>();
   readonly #workload = new Workload();
+  readonly #planted = new PlantedRequests();
   readonly #scene: Scene;
   disks: readonly Disk[];
   #feed: MessagePort | null = null;
@@ -135,13 +137,21 @@ export class FakeBridge implements WindowBridge {
     },
     'machine.probe': () => machine,
     'payload.read': ({ sequence, offset, length }) => {
+      const planted = this.#planted.payload(Number(sequence));
+      if (planted) {
+        const part = planted.subarray(offset, offset + length);
+        return { kept: true, total: bytes(planted.length), base64: base64(part) };
+      }
       if (BigInt(sequence) < this.#workload.next - 3000n) return { kept: false };
       const request = this.#workload.request(Number(sequence));
       const total = request.length;
       const data = imageBytes(BigInt(request.sector), total).subarray(offset, offset + length);
       return { kept: true, total: bytes(total), base64: base64(data) };
     },
-    'image.read': ({ sector, length }) => ({ base64: base64(imageBytes(BigInt(sector), length)) }),
+    'image.read': ({ sector, length }) => {
+      const image = imageBytes(BigInt(sector), length);
+      return { base64: base64(this.#planted.over(image, BigInt(sector))) };
+    },
     'images.choose': () => ({ paths: ['/home/anna/chosen.img'] }),
     'daemon.start': () => {
       throw new Refused(errorValue('DAEMON_UNREACHABLE', 'The made-up daemon does not start.'));
@@ -195,6 +205,28 @@ export class FakeBridge implements WindowBridge {
   /** Has the first disk serve `count` requests more. */
   makeRequests(count: number): void {
     this.#owed += count;
+  }
+
+  /** Has the first disk serve `requests` now, in their order; returns their sequences. */
+  plantRequests(requests: readonly PlantedRequest[]): number[] {
+    const [disk] = this.disks;
+    if (!this.#feed || !disk) throw new Error('there is no disk to plant on');
+    const records = new ArrayBuffer(requests.length * RECORD_BYTES);
+    const view = new DataView(records);
+    const sequences = requests.map((request, index) => {
+      const made = this.#workload.make();
+      const sequence = Number(made.sequence);
+      const length = this.#planted.add(sequence, request);
+      const operation = request.operation === 'read' ? 0 : 1;
+      const place = { operation, sector: request.sector, length, flags: 0 };
+      const outcome = { error: 0, result: 0, marks: 1 };
+      writeRecord(view, index * RECORD_BYTES, { ...made, ...place, ...outcome });
+      return sequence;
+    });
+    const count = requests.length;
+    this.#credits--;
+    this.#feed.postMessage({ type: 'batch', disk: disk.id, records, count, lost: 0n });
+    return sequences;
   }
 
   /**
