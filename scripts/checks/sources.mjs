@@ -20,9 +20,9 @@ function below(folder) {
     .sort();
 }
 
-/** Every C and C++ file, headers too: native/, test/native/, test/bench/. */
+/** Every C and C++ file, headers too: native/, and those of the tests. */
 export function nativeSources() {
-  return ['native', 'test/native', 'test/bench']
+  return ['native', 'test/native', 'test/bench', 'test/kmod']
     .flatMap(below)
     .filter((path) => /\.(c|cpp|h)$/.test(path));
 }
