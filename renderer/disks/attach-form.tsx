@@ -1,6 +1,7 @@
 /** How an image becomes a disk: dropped, chosen, typed or pasted; and what went wrong with it. */
 import { Switch } from 'radix-ui';
 import { useState } from 'react';
+import { routeWishes } from '../../app/contract/disk';
 import { Problem } from '../widgets/problem';
 import { attach, chooseImages, dismissAttachment } from './disk-actions';
 import { type Attachment, useDisks } from './disk-state';
@@ -65,6 +66,7 @@ function AttachmentItem({ attachment }: { readonly attachment: Attachment }) {
 export function AttachForm() {
   const attachments = useDisks((state) => state.attachments);
   const isReadOnly = useDisks((state) => state.attachReadOnly);
+  const route = useDisks((state) => state.attachRoute);
   const [text, setText] = useState('');
   const paths = pathsOf(text);
   return (
@@ -137,6 +139,24 @@ export function AttachForm() {
             <Switch.Thumb className="switch-thumb" />
           </Switch.Root>
           Read-only
+        </label>
+        <label className="attach-route">
+          Route
+          <select
+            className="input"
+            data-testid="attach-route"
+            value={route}
+            onChange={({ target }) => {
+              const attachRoute = routeWishes.find((name) => name === target.value) ?? 'auto';
+              useDisks.setState({ attachRoute });
+            }}
+          >
+            {routeWishes.map((name) => (
+              <option key={name} value={name}>
+                {name === 'auto' ? 'the best that works' : name}
+              </option>
+            ))}
+          </select>
         </label>
       </form>
     </div>

@@ -44,7 +44,8 @@ export async function attach(path: string, readOnly: boolean): Promise<void> {
     ...attachments.filter((one) => one.path !== path || one.error === null),
     attachment,
   ]);
-  const answer = await ask('disks.attach', { path, readOnly });
+  const route = useDisks.getState().attachRoute;
+  const answer = await ask('disks.attach', { path, readOnly, route });
   if (answer.ok) {
     dismissAttachment(attachment.id);
     selectDisk(answer.value.id);
@@ -76,14 +77,15 @@ function setRefusal(id: DiskId, error: ErrorValue | null): void {
 
 export const dismissRefusal = (id: DiskId): void => setRefusal(id, null);
 
-export async function detach(id: DiskId): Promise<void> {
+/** With `deferred` a disk in use goes with its last user. */
+export async function detach(id: DiskId, deferred = false): Promise<void> {
   if (useDisks.getState().detaching.includes(id)) return;
   useDisks.setState(({ detaching }) => ({ detaching: [...detaching, id] }));
   const name = useDisks.getState().disks.find((disk) => disk.id === id)?.name ?? id;
-  const answer = await ask('disks.detach', { disk: id });
+  const answer = await ask('disks.detach', { disk: id, deferred });
   useDisks.setState(({ detaching }) => ({ detaching: detaching.filter((one) => one !== id) }));
   setRefusal(id, answer.ok ? null : answer.error);
-  if (answer.ok) showToast(`Detached ${name}`);
+  if (answer.ok) showToast(deferred ? `${name} goes with its last user` : `Detached ${name}`);
 }
 
 export async function dismissDisk(id: DiskId): Promise<void> {
@@ -91,8 +93,29 @@ export async function dismissDisk(id: DiskId): Promise<void> {
   setRefusal(id, answer.ok ? null : answer.error);
 }
 
-/** Attaches the image of a failed disk again, in its place. */
+/** Fails what waits on a disk that nobody serves. */
+export async function abortDisk(disk: Disk): Promise<void> {
+  const answer = await ask('disks.abort', { disk: disk.id });
+  setRefusal(disk.id, answer.ok ? null : answer.error);
+  if (answer.ok) showToast(`What waited on ${disk.name} has failed`);
+}
+
+/** Gives the device the size that its image has now. */
+export async function resizeDisk(disk: Disk): Promise<void> {
+  const answer = await ask('disks.resize', { disk: disk.id });
+  if (answer.ok) showToast(`${disk.name} has ${answer.value.size} bytes`);
+  else showToast(answer.error.message, true);
+}
+
+/**
+ * Attaches the image of a failed disk again, in its place. Where requests wait for
+ * that, nothing is dismissed: the daemon goes on with them.
+ */
 export async function attachAgain(disk: Disk): Promise<void> {
+  if (disk.hanging === true) {
+    await attach(disk.imagePath, disk.readOnly);
+    return;
+  }
   const answer = await ask('disks.dismiss', { disk: disk.id });
   if (answer.ok) await attach(disk.imagePath, disk.readOnly);
   else setRefusal(disk.id, answer.error);

@@ -6,7 +6,15 @@ import { CopyButton, copyText } from '../widgets/copy';
 import { Icon } from '../widgets/icon';
 import { formatBytes, formatCount, formatRate, formatThroughput } from '../widgets/numbers';
 import { Problem } from '../widgets/problem';
-import { attachAgain, detach, dismissDisk, dismissRefusal, startDaemon } from './disk-actions';
+import {
+  abortDisk,
+  attachAgain,
+  detach,
+  dismissDisk,
+  dismissRefusal,
+  resizeDisk,
+  startDaemon,
+} from './disk-actions';
 import { selectDisk, useDiskNumbers, useDisks } from './disk-state';
 import { noRates } from './rate-history';
 import { Sparkline } from './sparkline';
@@ -89,13 +97,24 @@ function DiskMenu({ disk }: { readonly disk: Disk }) {
             </ContextMenu.Item>
           </>
         ) : (
-          <ContextMenu.Item
-            className="menu-item"
-            disabled={disk.state !== 'attached'}
-            onSelect={() => void detach(disk.id)}
-          >
-            Detach <kbd>Delete</kbd>
-          </ContextMenu.Item>
+          <>
+            {disk.route === 'dm-user' && (
+              <ContextMenu.Item
+                className="menu-item"
+                disabled={disk.state !== 'attached'}
+                onSelect={() => void resizeDisk(disk)}
+              >
+                Take the image’s size
+              </ContextMenu.Item>
+            )}
+            <ContextMenu.Item
+              className="menu-item"
+              disabled={disk.state !== 'attached'}
+              onSelect={() => void detach(disk.id)}
+            >
+              Detach <kbd>Delete</kbd>
+            </ContextMenu.Item>
+          </>
         )}
       </ContextMenu.Content>
     </ContextMenu.Portal>
@@ -114,6 +133,17 @@ function Failure({ disk }: { readonly disk: Disk }) {
       ) : (
         <button type="button" className="button" onClick={() => void attachAgain(disk)}>
           Attach again
+        </button>
+      )}
+      {disk.hanging === true && !isDaemonLost && (
+        <button
+          type="button"
+          className="button"
+          data-testid="disk-abort"
+          title="Every request that waits fails with an I/O error"
+          onClick={() => void abortDisk(disk)}
+        >
+          Fail what waits
         </button>
       )}
       <button type="button" className="button" onClick={() => void dismissDisk(disk.id)}>
@@ -138,6 +168,17 @@ function Refusal({ disk }: { readonly disk: Disk }) {
       <button type="button" className="button" onClick={() => void detach(disk.id)}>
         Try again
       </button>
+      {disk.route === 'dm-user' && disk.state === 'attached' && (
+        <button
+          type="button"
+          className="button"
+          data-testid="detach-deferred"
+          title="It is served until nobody uses it any more, and then detached"
+          onClick={() => void detach(disk.id, true)}
+        >
+          Detach with its last user
+        </button>
+      )}
       <button type="button" className="button" onClick={() => dismissRefusal(disk.id)}>
         Dismiss
       </button>
@@ -195,7 +236,9 @@ export function DiskItem({ disk }: { readonly disk: Disk }) {
                 <CopyButton text={target} />
               </span>
             )}
-            <span className="dim">{disk.route}</span>
+            <span className="dim" data-testid="disk-route" title={disk.routeReason}>
+              {disk.route}
+            </span>
           </div>
           {disk.partitions.length > 0 && (
             <div className="disk-facts dim" title={disk.partitions.join('\n')}>

@@ -1,7 +1,7 @@
 /** The disks and the daemon as the window knows them. */
 import { useSyncExternalStore } from 'react';
 import { create } from 'zustand';
-import type { Disk, DiskStatistics } from '../../app/contract/disk';
+import type { Disk, DiskStatistics, RouteWish } from '../../app/contract/disk';
 import type { ErrorValue } from '../../app/contract/errors';
 import type { DiskId } from '../../app/contract/units';
 import type { DaemonState, WindowEvents, WindowState } from '../../app/contract/window-api';
@@ -26,6 +26,8 @@ export interface DisksState {
   readonly detaching: readonly DiskId[];
   /** Switch of the attach form. */
   readonly attachReadOnly: boolean;
+  /** Choice of the attach form. */
+  readonly attachRoute: RouteWish;
   /** The state of the daemon has arrived once. */
   readonly isKnown: boolean;
 }
@@ -38,6 +40,7 @@ export const useDisks = create<DisksState>(() => ({
   refusals: {},
   detaching: [],
   attachReadOnly: false,
+  attachRoute: 'auto',
   isKnown: false,
 }));
 

@@ -5,6 +5,7 @@ import { DropTarget } from './drop-target';
 import { useKeys } from './commands';
 import { Panes } from './panes';
 import { StatusBar } from './status-bar';
+import { ThisMachine } from './this-machine';
 import { TopBar } from './top-bar';
 
 export function App() {
@@ -16,6 +17,7 @@ export function App() {
       <Panes />
       <StatusBar />
       <DropTarget />
+      <ThisMachine />
       <Toast />
     </div>
   );

@@ -10,6 +10,8 @@ export interface ShellState {
   readonly isInspectorOpen: boolean;
   readonly areDisksOpen: boolean;
   readonly inspectorTab: InspectorTab;
+  /** The panel "This machine". */
+  readonly isMachineOpen: boolean;
   setInspectorOpen: (isOpen: boolean) => void;
   setDisksOpen: (isOpen: boolean) => void;
   /** Opens the inspector and goes into it; Escape leads back to the table. */
@@ -32,6 +34,7 @@ export const useShell = create<ShellState>((set) => ({
   isInspectorOpen: !narrow.matches,
   areDisksOpen: !narrowest.matches,
   inspectorTab: 'request',
+  isMachineOpen: false,
   setInspectorOpen: (isInspectorOpen) => set({ isInspectorOpen }),
   setDisksOpen: (areDisksOpen) => set({ areDisksOpen }),
   enterInspector: () => {

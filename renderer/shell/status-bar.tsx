@@ -5,6 +5,7 @@ import { useDaemonCpu, useDiskNumbers, useDisks, useSelectedDisk } from '../disk
 import { frameCounts } from '../trace/trace-client';
 import { useTraceView } from '../trace/view-state';
 import { formatBytes, formatCount } from '../widgets/numbers';
+import { useShell } from './shell-state';
 
 function tracingWord(daemon: DaemonState, isTracing: boolean, isPaused: boolean): string {
   if (daemon.phase === 'starting') return 'starting the daemon…';
@@ -25,9 +26,15 @@ function DaemonPart({ daemon }: { readonly daemon: DaemonState }) {
       >
         daemon pid {pid} · {Math.round(cpu * 100)} % CPU
       </span>
-      <span data-testid="status-route" title={`Bioscope ${version}`}>
+      <button
+        type="button"
+        className="link"
+        data-testid="status-route"
+        title={`Bioscope ${version}: what works on this machine`}
+        onClick={() => useShell.setState({ isMachineOpen: true })}
+      >
         <RouteWord /> · Linux {kernel}
-      </span>
+      </button>
     </>
   );
 }

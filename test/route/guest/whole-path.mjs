@@ -1,0 +1,263 @@
+// The whole path in a guest that has the module: the command line, the daemon, the engine,
+// the helper and the kernel, as root.
+import { mkdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  attach,
+  bioscope,
+  check,
+  daemonPid,
+  disks,
+  kernelStatus,
+  leftovers,
+  must,
+  mustBioscope,
+  requests,
+  run,
+  runTests,
+  startDaemon,
+  until,
+} from './tools.mjs';
+
+const KILLS = 20;
+const image = '/dev/shm/disk.img';
+const mountPoint = '/mnt/bioscope-test';
+const file = `${mountPoint}/fio`;
+let disk;
+
+/** One pass of random writes, then of reading them back. */
+const fio = (...more) =>
+  run(
+    'fio',
+    ...['--name=verify', `--filename=${file}`, '--size=12M', '--rw=randwrite'],
+    ...['--bsrange=4k-64k', '--ioengine=libaio', '--iodepth=16', '--direct=1'],
+    ...['--verify=crc32c', '--verify_fatal=1', '--do_verify=1', '--fsync=64', ...more],
+  );
+
+/** Kills the daemon at a moment when it has work. */
+async function killUnderLoad() {
+  const { completed } = await kernelStatus(disk.device);
+  await until('the daemon answers requests', async () => {
+    const now = await kernelStatus(disk.device);
+    return now.state === 'ready' && now.completed > completed + 20;
+  });
+  process.kill(daemonPid(), 'SIGKILL');
+  await until('the target waits', async () => (await kernelStatus(disk.device)).channels === 0);
+}
+
+const tests = {
+  'doctor finds the route and everything it needs': async () => {
+    const machine = JSON.parse(await mustBioscope('doctor', '--json'));
+    const [first] = machine.routes;
+    check(first.name === 'dm-user' && first.preferred, JSON.stringify(machine.routes));
+    const missing = machine.checks.filter(
+      ({ finding, routes }) => finding === 'missing' && routes.includes('dm-user'),
+    );
+    check(missing.length === 0, JSON.stringify(missing));
+  },
+
+  'an image becomes a target without being asked for': async () => {
+    writeFileSync(image, '');
+    truncateSync(image, 96 << 20);
+    disk = await attach(image);
+    check(
+      disk.route === 'dm-user',
+      `the route is ${disk.route}: ${disk.routeReason ?? disk.notes}`,
+    );
+    check(statSync(disk.device).isBlockDevice(), `${disk.device} is no block device`);
+    check((await must('blockdev', '--getsize64', disk.device)).trim() === disk.size, 'the size');
+    const table = await must('dmsetup', 'table', disk.device.replace('/dev/mapper/', ''));
+    check(/ user .* discards/.test(table) && / write_zeroes/.test(table), table);
+  },
+
+  'a file system on it works, and its requests are traced with their flags': async () => {
+    await must('mkfs.ext4', '-q', '-b', '4096', disk.device);
+    mkdirSync(mountPoint, { recursive: true });
+    await must('mount', disk.device, mountPoint);
+    await must('sh', '-c', `cp -r /usr/share/perl/5*/unicore/lib ${mountPoint}/lib; sync`);
+    await must('fstrim', mountPoint);
+    const rows = await requests(disk);
+    const seen = (operation, ...flags) =>
+      rows.some((row) => row.operation === operation && flags.every((f) => row.flags.includes(f)));
+    for (const [operation, ...flags] of [
+      ['read'],
+      ['read', 'META'],
+      ['write'],
+      ['write', 'SYNC'],
+      ['write', 'FUA'],
+      ['flush'],
+      ['discard'],
+    ])
+      check(seen(operation, ...flags), `no ${operation} ${flags.join(' ')} in ${rows.length} rows`);
+    const failed = rows.filter(({ result }) => result !== 'ok');
+    check(failed.length === 0, JSON.stringify(failed.slice(0, 3)));
+    const { errors, unsupported } = await kernelStatus(disk.device);
+    check(errors === 0 && unsupported === 0, `${errors} errors, ${unsupported} unsupported`);
+  },
+
+  [`the daemon killed ${KILLS} times under fio verify on ext4: no error`]: async () => {
+    let done = false;
+    let passes = 0;
+    const load = (async () => {
+      while (!done) {
+        const { status, stdout, stderr } = await fio();
+        check(status === 0, `fio: status ${status}\n${stdout}${stderr}`);
+        passes++;
+      }
+    })();
+    // Its failure is told below, after what it is about.
+    load.catch(() => undefined);
+    const gaps = [];
+    for (let kills = 0; kills < KILLS; kills++) {
+      await Promise.race([killUnderLoad(), load]);
+      const begun = Date.now();
+      // Now and then the next command is what starts the next daemon.
+      if (kills % 5 === 4) await disks();
+      else startDaemon();
+      await until('another daemon serves', async () => {
+        const { state } = await kernelStatus(disk.device);
+        return state === 'ready';
+      });
+      gaps.push(Date.now() - begun);
+    }
+    done = true;
+    await load;
+    const status = await kernelStatus(disk.device);
+    check(status.errors === 0 && status.aborted === 0, JSON.stringify(status));
+    check(status.requeued > 0, 'no kill came while a request was being served');
+    const [now] = await disks();
+    check(now.state === 'attached' && now.id === disk.id, JSON.stringify(now));
+    check(
+      now.notes.some((note) => /ended unexpectedly; another has served it since/.test(note)),
+      'the gap is not told',
+    );
+    gaps.sort((a, b) => a - b);
+    const middle = gaps[gaps.length >> 1];
+    return `${passes} passes of fio, ${status.requeued} requests handed on, served again after ${middle} ms (median, emulated)`;
+  },
+
+  'the trace of all those daemons is one': async () => {
+    const rows = await requests(disk);
+    const sequences = rows.map(({ sequence }) => BigInt(sequence));
+    check(new Set(sequences).size === sequences.length, 'a sequence number came twice');
+    check(
+      sequences.some((number) => number === 1n),
+      'the first request is no longer there',
+    );
+    const { completed } = await kernelStatus(disk.device);
+    const lost = completed - rows.length;
+    return `${rows.length} rows of ${completed} requests that the kernel counts (${lost} were answered and not yet recorded as a daemon died, or are new)`;
+  },
+
+  'a planned change of daemons under load loses nothing': async () => {
+    const before = daemonPid();
+    const reader = run(
+      'fio',
+      ...['--name=pause', `--filename=${disk.device}`, '--rw=randread', '--bs=4k'],
+      ...['--iodepth=1', '--direct=1', '--time_based', '--runtime=20', '--size=64M'],
+      ...['--readonly', '--output-format=json'],
+    );
+    const { completed } = await kernelStatus(disk.device);
+    await until(
+      'it reads',
+      async () => (await kernelStatus(disk.device)).completed > completed + 50,
+    );
+    await mustBioscope('daemon', 'restart');
+    check(daemonPid() !== before, 'the same daemon runs');
+    const { status, stdout, stderr } = await reader;
+    check(status === 0, `fio: ${status}\n${stdout}${stderr}`);
+    const [job] = JSON.parse(stdout.slice(stdout.indexOf('{'))).jobs;
+    check(job.error === 0, `fio: error ${job.error}`);
+    const now = await kernelStatus(disk.device);
+    check(now.state === 'ready' && now.errors === 0, JSON.stringify(now));
+    const [entry] = await disks();
+    check(entry.state === 'attached', JSON.stringify(entry));
+    const pause = job.read.clat_ns.max / 1e6;
+    // The goal is 100 ms on a machine; emulated and busy it is several times that.
+    check(pause < 10_000, `a read took ${pause} ms`);
+    return `the longest read took ${pause.toFixed(1)} ms (emulated)`;
+  },
+
+  'a mounted disk is not detached, and names its mount': async () => {
+    const { status, stderr } = await bioscope('detach', disk.id);
+    check(status === 1, 'it was detached');
+    check(stderr.includes(`is mounted at ${mountPoint}`), stderr);
+    check((await kernelStatus(disk.device)).state === 'ready', 'it is no longer served');
+  },
+
+  'an image that grew makes a larger device, while it is mounted': async () => {
+    truncateSync(image, 128 << 20);
+    await mustBioscope('resize', disk.id);
+    check(Number(await must('blockdev', '--getsize64', disk.device)) === 128 << 20, 'the size');
+    await must('resize2fs', disk.device);
+    const { stdout } = await fio();
+    check(/err= 0/.test(stdout), stdout);
+  },
+
+  'requests that nobody can serve wait, are told of, and fail on demand': async () => {
+    const other = '/dev/shm/lost.img';
+    writeFileSync(other, '');
+    truncateSync(other, 4 << 20);
+    const lost = await attach(other);
+    process.kill(daemonPid(), 'SIGKILL');
+    rmSync(other);
+    await until('nobody serves', async () => (await kernelStatus(lost.device)).channels === 0);
+    const reading = run(
+      'dd',
+      `if=${lost.device}`,
+      'of=/dev/null',
+      'bs=4k',
+      'count=1',
+      'iflag=direct',
+    );
+    const failed = await until('it is told', async () =>
+      (await disks()).find(({ id, state }) => id === lost.id && state === 'failed'),
+    );
+    check(failed.hanging === true, JSON.stringify(failed));
+    check(
+      /does not exist.*every request to .* waits/.test(failed.failure.message),
+      failed.failure.message,
+    );
+    await until('it waits', async () => (await kernelStatus(lost.device)).queued > 0);
+    await mustBioscope('abort', lost.id);
+    const { status, stderr } = await reading;
+    check(status === 1 && /Input\/output error/.test(stderr), `dd: ${status} ${stderr}`);
+    await mustBioscope('detach', lost.id);
+    check((await kernelStatus(lost.device)) === null, 'the target is still there');
+    // The other disk was served on all the while.
+    const { stdout } = await fio();
+    check(/err= 0/.test(stdout), stdout);
+  },
+
+  'a target made by hand is served, and left behind': async () => {
+    const own = '/dev/shm/own.img';
+    writeFileSync(own, '');
+    truncateSync(own, 8 << 20);
+    await must('dmsetup', 'create', 'byhand', '--table', '0 16384 user 0 16384 byhand');
+    const device = (await mustBioscope('adopt', 'byhand', own)).trim();
+    check(device === '/dev/mapper/byhand', device);
+    await must('mkfs.ext4', '-q', device);
+    await must('e2fsck', '-fn', device);
+    await mustBioscope('detach', device);
+    check((await kernelStatus(device)).state === 'waiting', 'the target');
+    await must('e2fsck', '-fn', own);
+    await must('dmsetup', 'remove', 'byhand');
+  },
+
+  'deferred it goes with its last user, and the file system is whole': async () => {
+    await mustBioscope('detach', '--deferred', disk.id);
+    check((await kernelStatus(disk.device)).state === 'ready', 'it is gone while mounted');
+    await must('umount', mountPoint);
+    await until('the disk is gone', async () => (await disks()).length === 0);
+    check((await kernelStatus(disk.device)) === null, 'the target is still there');
+    await must('e2fsck', '-fn', image);
+  },
+
+  'nothing is left': async () => {
+    await mustBioscope('daemon', 'stop');
+    await until('the daemon ends', () => daemonPid() === null);
+    const left = await leftovers();
+    check(left.length === 0, left.join('\n'));
+  },
+};
+
+process.exit((await runTests(tests)) > 0 ? 1 : 0);

@@ -1,0 +1,125 @@
+// The dm-user route on a real kernel, in a virtual machine: the product's command line,
+// daemon, engine and helper with the module.
+//
+//   node test/route/run.mjs [--kernel SERIES | --kernel NAME=DIRECTORY]
+//
+// It runs what is in dist/ (npm run build). A line for each test, then `N passed, N failed`.
+import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { UserError, root, runMain, say } from '../../scripts/steps.mjs';
+import { buildModule } from '../kmod/build.mjs';
+import { ensurePackages, findKernel } from '../kmod/kernels.mjs';
+import { boot } from '../kmod/rig.mjs';
+
+/** The kernel that people have: Debian 12's newest. */
+const usual = '6.12';
+const built = join(root, 'build/route');
+
+/** A word in a bash script. */
+export const quote = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
+
+/** A copy of dist/ for the guest: a build meanwhile must not change what runs there. */
+export function copyProduct() {
+  const product = join(built, 'dist');
+  if (!existsSync(join(root, 'dist/bioscope.node')))
+    throw new UserError('dist/ is missing: npm run build');
+  rmSync(product, { recursive: true, force: true });
+  mkdirSync(built, { recursive: true });
+  cpSync(join(root, 'dist'), product, { recursive: true });
+  return product;
+}
+
+/** The lines of a script that make the guest ready: kernel modules, and where the product is. */
+export function preparation(module, product) {
+  return [
+    'for name in dm-mod loop fuse ext4; do modprobe $name 2>/dev/null; done',
+    `insmod ${quote(module)} || { dmesg | tail -20; exit 90; }`,
+    `export PRODUCT=${quote(product)}`,
+  ];
+}
+
+/**
+ * Boots `kernel` and runs programs there that print a line for each test; `tell` gets each
+ * test's name, result and notes, and at last the guest's.
+ */
+async function runInGuest(kernel, { scripts, seconds, tell }) {
+  const { module } = await buildModule(kernel);
+  let notes = [];
+  const onLine = (line) => {
+    const result = /^(ok|not ok) - (.*) \(([\d.]+) s\)$/.exec(line);
+    if (!result) return void notes.push(line.replace(/^# ?/, ''));
+    tell({ name: result[2], ok: result[1] === 'ok', seconds: result[3], notes });
+    notes = [];
+  };
+  const programs = scripts.map((name) =>
+    [process.execPath, join(root, 'test/route/guest', name)].map(quote).join(' '),
+  );
+  const script = [
+    ...preparation(module, copyProduct()),
+    'code=0',
+    ...programs.map((program) => `${program} || code=1`),
+    'exit $code',
+  ].join('\n');
+  const out = join(built, `out-${kernel.name}`);
+  const result = await boot(kernel, { script, out, seconds, onLine });
+  const complaints = result.complaints.slice(0, 20).map((line) => line.trim());
+  tell({
+    name: 'the guest comes to its end with a clean kernel log',
+    ok: result.code !== undefined && result.code < 2 && result.complaints.length === 0,
+    seconds: '-',
+    notes: [...notes, ...complaints, ...(result.ended ? [result.ended] : [])],
+  });
+}
+
+/**
+ * All of it, as a suite of `npm test`.
+ *
+ * @param {{ kernel?: string, scripts?: string[] }} options
+ * @returns {Promise<import('../../scripts/checks/suites.mjs').Outcome>}
+ */
+export async function testRoute({ kernel: wanted = usual, scripts = ['whole-path.mjs'] } = {}) {
+  const outcome = { passed: 0, failed: 0, skips: [], failures: [] };
+  const tell = ({ name, ok, seconds, notes }) => {
+    console.log(`${ok ? 'ok' : 'not ok'} - ${name}${seconds === '-' ? '' : ` (${seconds} s)`}`);
+    for (const line of notes) console.log(`#   ${line}`);
+    if (ok) return void (outcome.passed += 1);
+    outcome.failed += 1;
+    const repeat = `node test/route/run.mjs --kernel ${wanted}`;
+    outcome.failures.push({ text: [name, ...notes].join('\n'), repeat });
+  };
+  let kernel;
+  try {
+    await ensurePackages(['rig', 'build', 'tests']);
+    kernel = await findKernel(wanted);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    outcome.skips.push({ name: 'the dm-user route', reason: error.message });
+    console.log(`skipped - the dm-user route: ${error.message}`);
+    return outcome;
+  }
+  const begun = Date.now();
+  say(`the dm-user route on ${kernel.release}`);
+  await runInGuest(kernel, { scripts, seconds: 1200, tell });
+  say(`${kernel.release}: ${Math.round((Date.now() - begun) / 1000)} s`);
+  return outcome;
+}
+
+function parse(words) {
+  const options = {};
+  while (words.length > 0) {
+    const word = words.shift();
+    if (word === '--kernel' && words.length > 0) options.kernel = words.shift();
+    else throw new UserError(`unknown word ${word}`);
+  }
+  return options;
+}
+
+if (process.argv[1] === join(root, 'test/route/run.mjs')) {
+  await runMain(async (words) => {
+    const { passed, failed, skips } = await testRoute(parse(words));
+    const counts = [`${passed} passed`, `${failed} failed`];
+    if (skips.length > 0) counts.push(`${skips.length} skipped`);
+    console.log(counts.join(', '));
+    return failed > 0 || passed === 0 ? 1 : 0;
+  });
+}
