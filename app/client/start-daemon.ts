@@ -17,6 +17,8 @@ const POLL_MS = 20;
 const RELAUNCH_MS = 200;
 /** Clearing what a dead daemon left behind can take some seconds. */
 const START_TIMEOUT_MS = 30_000;
+/** The old daemon serves all the while: there is no hurry. */
+const REPLACE_TIMEOUT_MS = 120_000;
 const LOG_LINES_SHOWN = 8;
 
 export interface StartOptions {
@@ -90,7 +92,7 @@ export async function replaceDaemon(options: StartOptions, oldPid: number): Prom
   const environment = options.environment ?? process.env;
   const paths = prepareRuntimeDirectory(environment);
   const logStart = rotateLog(paths.log);
-  const deadline = Date.now() + START_TIMEOUT_MS;
+  const deadline = Date.now() + REPLACE_TIMEOUT_MS;
   const attempt = launch(options, paths, { ...environment, BIOSCOPE_SUCCEED: '1' });
   while (Date.now() < deadline) {
     const client = await connectUnlessEnding(paths);
@@ -105,7 +107,11 @@ export async function replaceDaemon(options: StartOptions, oldPid: number): Prom
       throw startFailed(`The next daemon ended (${attempt.end}).`, paths.log, logStart);
     await Promise.race([sleep(POLL_MS), attempt.ended]);
   }
-  throw startFailed('The daemon was not replaced in time.', paths.log, logStart);
+  throw startFailed(
+    `No other daemon served within ${REPLACE_TIMEOUT_MS / 1000} s.`,
+    paths.log,
+    logStart,
+  );
 }
 
 /** Like connectDaemon; null too for a daemon that accepts and then closes because it is ending. */

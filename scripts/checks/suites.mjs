@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { testModule } from '../../test/kmod/run.mjs';
+import { testRoute } from '../../test/route/run.mjs';
 import { runChecks } from '../check.mjs';
 import { run } from './run.mjs';
 import { root } from './sources.mjs';
@@ -161,4 +162,9 @@ export const suites = [
     work: () => vitest(['package'], { display: true, timeoutSeconds: 900 }),
   },
   { name: 'kmod', about: 'the kernel module on real kernels', work: () => testModule() },
+  {
+    name: 'route',
+    about: 'the whole app with the module, on a real kernel',
+    work: () => testRoute(),
+  },
 ];

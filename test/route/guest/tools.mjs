@@ -62,7 +62,7 @@ export function daemonPid() {
 }
 
 /** Until `condition` gives something; that. */
-export async function until(what, condition, pause = 20) {
+export async function until(what, condition, pause = 250) {
   const deadline = Date.now() + PATIENCE_MS;
   for (;;) {
     const value = await condition();
