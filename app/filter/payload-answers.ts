@@ -7,10 +7,15 @@
 /** The payload of a request, or null when it is no longer kept. */
 export type ReadPayload = (sequence: number) => Promise<Uint8Array | null>;
 
+/** Payloads read at the same time. */
+const READ_AT_ONCE = 16;
+/** Far more than are ever kept: of a long trace the oldest need not be asked for. */
+const MOST_ASKED = 100_000;
+
 export class PayloadAnswers {
   /** Of each request the patterns asked about, and whether it has them. */
   readonly #known = new Map<number, Map<string, boolean>>();
-  #asked = new Map<number, Set<string>>();
+  readonly #asked = new Map<number, Set<string>>();
   /** Payloads leave oldest first: requests below this one have none any more. */
   #goneBelow = 0;
   #gone = 0;
@@ -18,6 +23,11 @@ export class PayloadAnswers {
   /** Payloads that were asked for and were no longer kept. */
   get gone(): number {
     return this.#gone;
+  }
+
+  /** Payloads that were asked for and not looked up yet. */
+  get open(): number {
+    return this.#asked.size;
   }
 
   get isComplete(): boolean {
@@ -30,7 +40,16 @@ export class PayloadAnswers {
     if (known !== undefined) return known;
     const asked = this.#asked.get(sequence);
     if (asked) asked.add(pattern);
+    else if (sequence < this.#goneBelow) this.#gone++;
     else this.#asked.set(sequence, new Set([pattern]));
+    if (this.#asked.size > MOST_ASKED) {
+      // Filters run from the oldest row to the newest.
+      for (const oldest of this.#asked.keys()) {
+        this.#asked.delete(oldest);
+        this.#gone++;
+        break;
+      }
+    }
     return false;
   }
 
@@ -41,21 +60,30 @@ export class PayloadAnswers {
   async lookUp(read: ReadPayload, most = Infinity): Promise<readonly number[]> {
     const asked = [...this.#asked].sort(([left], [right]) => right - left).slice(0, most);
     const found: number[] = [];
-    for (const [sequence, patterns] of asked) {
-      const payload = sequence < this.#goneBelow ? null : await read(sequence);
-      if (payload === null) {
-        this.#goneBelow = Math.max(this.#goneBelow, sequence);
-        this.#gone++;
-      }
-      const answers = this.#known.get(sequence) ?? new Map<string, boolean>();
-      for (const pattern of patterns) {
-        answers.set(pattern, payload !== null && hasBytes(payload, pattern));
-      }
-      this.#known.set(sequence, answers);
-      this.#asked.delete(sequence);
-      found.push(sequence);
+    for (let start = 0; start < asked.length; start += READ_AT_ONCE) {
+      const part = asked.slice(start, start + READ_AT_ONCE);
+      const payloads = await Promise.all(
+        part.map(async ([sequence]) => (sequence < this.#goneBelow ? null : read(sequence))),
+      );
+      part.forEach(([sequence, patterns], index) => {
+        this.#learn(sequence, patterns, payloads[index] ?? null);
+        found.push(sequence);
+      });
     }
     return found;
+  }
+
+  #learn(sequence: number, patterns: ReadonlySet<string>, payload: Uint8Array | null): void {
+    if (payload === null) {
+      this.#goneBelow = Math.max(this.#goneBelow, sequence);
+      this.#gone++;
+    }
+    const answers = this.#known.get(sequence) ?? new Map<string, boolean>();
+    for (const pattern of patterns) {
+      answers.set(pattern, payload !== null && hasBytes(payload, pattern));
+    }
+    this.#known.set(sequence, answers);
+    this.#asked.delete(sequence);
   }
 }
 

@@ -3,7 +3,7 @@ import { useEffect } from 'react';
 import type { MenuCommand } from '../../app/contract/window-api';
 import { chooseImages, detach } from '../disks/disk-actions';
 import { useDisks } from '../disks/disk-state';
-import { FILTER_FIELD_ID } from '../trace/filter-bar';
+import { FILTER_FIELD_ID } from '../trace/filter-field';
 import { GRID_ID } from '../trace/table/trace-table';
 import { traceSession } from '../trace/trace-client';
 import { useTraceView } from '../trace/view-state';

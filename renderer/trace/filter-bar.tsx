@@ -1,18 +1,12 @@
-/** The filter: kinds of operation, a range of sectors, and how many rows pass. */
+/** The filter: kinds of operation, the text, and how many rows pass. */
 import { useSyncExternalStore } from 'react';
 import type { OperationFamily } from '../../app/contract/trace';
 import { formatCount } from '../widgets/numbers';
-import { GRID_ID } from './table/trace-table';
+import { FilterField } from './filter-field';
 import { frameCounts, traceSession } from './trace-client';
 import { useTraceView } from './view-state';
 
 const families: readonly OperationFamily[] = ['read', 'write', 'flush', 'discard', 'zeroes'];
-
-/** The keys that lead from the sector field to the rows it left. */
-const keysToRows: readonly string[] = ['Enter', 'ArrowDown'];
-
-/** `id` of the sector field, for the keyboard's `/`. */
-export const FILTER_FIELD_ID = 'filter-sectors';
 
 function FamilyButton({ family }: { readonly family: OperationFamily }) {
   const pressed = useTraceView((state) => state.families);
@@ -37,11 +31,22 @@ function FamilyButton({ family }: { readonly family: OperationFamily }) {
   );
 }
 
+/** How far the filter has looked into payloads, and what it cannot look into any more. */
+function SearchState() {
+  const { search } = useSyncExternalStore(frameCounts.subscribe, frameCounts.snapshot);
+  if (!search) return null;
+  return (
+    <span className="filter-search" data-testid="filter-search">
+      {search.open > 0 && `looking into ${formatCount(search.open)} payloads… `}
+      {search.gone > 0 && `${formatCount(search.gone)} no longer kept`}
+    </span>
+  );
+}
+
 export function FilterBar() {
-  const text = useTraceView((state) => state.sectorsText);
-  const problem = useTraceView((state) => state.sectorsProblem);
+  const text = useTraceView((state) => state.filterText);
   const isFiltered = useTraceView(
-    ({ families: chosen, sectors }) => chosen.length > 0 || sectors !== null,
+    ({ families: chosen, filter }) => chosen.length > 0 || filter !== null,
   );
   const counts = useSyncExternalStore(frameCounts.subscribe, frameCounts.snapshot);
   return (
@@ -60,37 +65,8 @@ export function FilterBar() {
           <FamilyButton key={family} family={family} />
         ))}
       </div>
-      <div className="filter-field">
-        <input
-          id={FILTER_FIELD_ID}
-          type="text"
-          className="input data"
-          aria-label="Sectors"
-          aria-invalid={problem !== null}
-          aria-describedby={problem ? 'filter-error' : undefined}
-          placeholder="sectors 2048..4095"
-          data-testid="filter-sectors"
-          spellCheck={false}
-          autoComplete="off"
-          value={text}
-          onChange={(event) => traceSession.setSectorsText(event.target.value)}
-          onKeyDown={(event) => {
-            if (!keysToRows.includes(event.key)) return;
-            event.preventDefault();
-            document.getElementById(GRID_ID)?.focus();
-          }}
-        />
-        {problem && (
-          <div id="filter-error" className="filter-error" role="alert" data-testid="filter-error">
-            <code>
-              {text.slice(0, problem.at)}
-              <mark>{text.slice(problem.at, problem.at + problem.length) || ' '}</mark>
-              {text.slice(problem.at + problem.length)}
-            </code>
-            {problem.message}
-          </div>
-        )}
-      </div>
+      <FilterField />
+      <SearchState />
       <span className="filter-count data" data-testid="filter-count">
         {formatCount(counts.matched)} of {formatCount(counts.total)}
       </span>

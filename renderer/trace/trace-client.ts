@@ -2,11 +2,20 @@
  * The trace session of this window, wired up: the worker, the feed's port and
  * the animation frames. One for the life of the page.
  */
+import { decodeRecord, type TraceRecord } from '../../app/contract/trace';
+import { sequence as asSequence, type DiskId } from '../../app/contract/units';
 import { traceChannel } from '../../app/contract/window-api';
 import { bridge } from '../shell/bridge';
 import { TraceSession } from './trace-session';
 import { useTraceView } from './view-state';
-import type { Frame, TraceTotals, WorkerRequest } from './worker/protocol';
+import type {
+  PayloadSearch,
+  Query,
+  QueryAnswer,
+  TraceTotals,
+  WorkerMessage,
+  WorkerRequest,
+} from './worker/protocol';
 
 /** Numbers of a frame, at a pace for reading. */
 export interface FrameCounts {
@@ -16,6 +25,8 @@ export interface FrameCounts {
   readonly left: number;
   /** Rows that passed the end of what is seen, while the view does not follow. */
   readonly below: number;
+  /** How far the filter is with payloads; null if it looks into none. */
+  readonly search: PayloadSearch | null;
   readonly totals: readonly TraceTotals[];
 }
 
@@ -27,6 +38,7 @@ const noCounts: FrameCounts = {
   heldBack: 0,
   left: 0,
   below: 0,
+  search: null,
   totals: [],
 };
 
@@ -35,10 +47,11 @@ const worker = new Worker(new URL('./worker/worker.ts', import.meta.url), {
   name: 'trace',
 });
 
-export const traceSession = new TraceSession(
-  (request: WorkerRequest) => worker.postMessage(request),
-  useTraceView,
-);
+function post(request: WorkerRequest, transfer: Transferable[] = []): void {
+  worker.postMessage(request, transfer);
+}
+
+export const traceSession = new TraceSession(post, useTraceView);
 
 const drawers = new Set<() => void>();
 const countListeners = new Set<() => void>();
@@ -50,9 +63,9 @@ function updateCounts(): void {
   countsTimer = null;
   const { frame, bottom } = traceSession;
   if (!frame) return;
-  const { matched, total, heldBack, left, totals } = frame;
+  const { matched, total, heldBack, left, search, totals } = frame;
   const below = Math.max(0, Math.floor(frame.end - bottom));
-  counts = { matched, total, heldBack, left, below, totals };
+  counts = { matched, total, heldBack, left, below, search, totals };
   for (const listener of countListeners) listener();
 }
 
@@ -69,11 +82,100 @@ export function requestDraw(): void {
   requestAnimationFrame(draw);
 }
 
-worker.onmessage = ({ data }: MessageEvent<Frame>) => {
-  traceSession.receive(data);
-  requestDraw();
-  countsTimer ??= window.setTimeout(updateCounts, COUNTS_EVERY_MS);
+const answers = new Map<number, (answer: QueryAnswer) => void>();
+let nextQuery = 1;
+
+worker.onmessage = ({ data }: MessageEvent<WorkerMessage>) => {
+  switch (data.type) {
+    case 'frame':
+      traceSession.receive(data.frame);
+      requestDraw();
+      countsTimer ??= window.setTimeout(updateCounts, COUNTS_EVERY_MS);
+      return;
+    case 'answer':
+      answers.get(data.id)?.(data.answer);
+      answers.delete(data.id);
+      return;
+    case 'read-payload':
+      void readWholePayload(data.disk, data.sequence).then((bytes) =>
+        post({ type: 'payload', id: data.id, bytes }),
+      );
+      return;
+  }
 };
+
+/** Asks the worker once. The worker answers every query. */
+export function ask<Kind extends Query['kind']>(
+  query: Extract<Query, { kind: Kind }>,
+): Promise<Extract<QueryAnswer, { kind: Kind }>> {
+  const id = nextQuery++;
+  post({ type: 'query', id, query });
+  return new Promise((resolve) => {
+    answers.set(id, (answer) => resolve(answer as Extract<QueryAnswer, { kind: Kind }>));
+  });
+}
+
+/** The requests next to one in time that touch a sector of its; null where there is none among the rows kept. */
+export interface Partners {
+  readonly previous: TraceRecord | null;
+  readonly next: TraceRecord | null;
+  /** Successful writes only. */
+  readonly previousWrite: TraceRecord | null;
+  readonly nextWrite: TraceRecord | null;
+}
+
+export async function partners(disk: DiskId, sequence: bigint): Promise<Partners> {
+  const answer = await ask({ kind: 'partners', disk, sequence: Number(sequence) });
+  const record = (bytes: ArrayBuffer): TraceRecord | null =>
+    bytes.byteLength === 0 ? null : decodeRecord(new DataView(bytes), 0);
+  return {
+    previous: record(answer.previous),
+    next: record(answer.next),
+    previousWrite: record(answer.previousWrite),
+    nextWrite: record(answer.nextWrite),
+  };
+}
+
+/** Tells the worker which requests of a disk are marked, for filters that ask. */
+export function tellMarks(disk: DiskId, sequences: readonly number[]): void {
+  post({ type: 'marks', disk, sequences });
+}
+
+/** How many rows the window keeps, of all disks together. */
+export function keepRows(rows: number): void {
+  post({ type: 'keep', rows });
+}
+
+/** Bytes of a payload asked for at once. */
+const READ_BYTES = 1 << 20;
+
+/** The payload of a request; null when it is not kept, or the daemon cannot be asked. */
+async function readWholePayload(disk: DiskId, sequence: number): Promise<Uint8Array | null> {
+  const parts: Uint8Array[] = [];
+  let offset = 0;
+  for (let total = Infinity; offset < total;) {
+    const length = Math.min(READ_BYTES, total - offset);
+    const answer = await bridge.invoke('payload.read', {
+      disk,
+      sequence: asSequence(sequence),
+      offset,
+      length,
+    });
+    if (!answer.ok || !answer.value.kept) return null;
+    total = Number(answer.value.total);
+    const part = Uint8Array.from(atob(answer.value.base64), (one) => one.charCodeAt(0));
+    if (part.length === 0) break;
+    parts.push(part);
+    offset += part.length;
+  }
+  const whole = new Uint8Array(offset);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
 
 worker.onerror = (event) => {
   // A bug: said where developers look, and in the window by its error handler.
@@ -99,7 +201,7 @@ export async function openTrace(): Promise<void> {
   window.addEventListener('message', (event) => {
     const [port] = event.ports;
     if (event.source !== window || event.data !== traceChannel || !port) return;
-    worker.postMessage({ type: 'port' } satisfies WorkerRequest, [port]);
+    post({ type: 'port' }, [port]);
   });
   const answer = await bridge.invoke('trace.open', {});
   if (!answer.ok) throw new Error(answer.error.message);

@@ -9,10 +9,11 @@
 import type { StoreApi } from 'zustand';
 import { decodeRecord, type OperationFamily, RECORD_BYTES } from '../../app/contract/trace';
 import type { DiskId } from '../../app/contract/units';
-import { parseSectors } from './filter-text';
+import { allOf, type Filter } from '../../app/filter/filter';
+import { parseFilter } from '../../app/filter/parse';
 import { RowView } from './row-view';
 import type { TraceViewState } from './view-state';
-import type { Frame, View, WorkerRequest } from './worker/protocol';
+import type { Frame, Sorting, View, WorkerRequest } from './worker/protocol';
 
 /** What is remembered of a disk while another one is looked at. */
 interface Place {
@@ -155,12 +156,15 @@ export class TraceSession {
     this.#clampTop(false);
     if (this.#top === before) return;
     const isAtEnd = this.#top >= this.#lastTop() - 0.01;
-    this.#state.setState({ following: isAtEnd && this.#top > before });
+    // The end of a sorted list is not the newest.
+    const mayFollow = this.#state.getState().sorting === null;
+    this.#state.setState({ following: mayFollow && isAtEnd && this.#top > before });
     this.#changed();
   }
 
+  /** Back to the newest rows, and to the order of arrival. */
   follow(): void {
-    this.#state.setState({ following: true });
+    this.#state.setState({ following: true, sorting: null });
     this.#clampTop();
     this.#changed();
   }
@@ -211,6 +215,15 @@ export class TraceSession {
     this.selectAt(ordinal);
   }
 
+  /** Selects the row at `ordinal` of the list, which may be far from what is seen, and shows it in the middle. */
+  goTo(ordinal: number): void {
+    this.#holdStill();
+    this.#state.setState({ following: false });
+    this.#top = ordinal - Math.floor(this.#visible / 2);
+    this.#clampTop(false);
+    this.selectAt(ordinal);
+  }
+
   /** Scrolls so that the selected row can be seen. */
   revealSelected(): void {
     if (this.#selectedOrdinal === null) return;
@@ -246,19 +259,36 @@ export class TraceSession {
     this.#changed();
   }
 
-  /** A text that is wrong is shown as such; the last good range goes on. */
-  setSectorsText(text: string): void {
-    const parsed = parseSectors(text);
+  /** A text that is wrong is shown as such; the last good filter goes on. */
+  setFilterText(filterText: string): void {
+    const parsed = parseFilter(filterText);
     this.#state.setState(
       parsed.ok
-        ? { sectorsText: text, sectors: parsed.sectors, sectorsProblem: null }
-        : { sectorsText: text, sectorsProblem: parsed.problem },
+        ? { filterText, filter: parsed.filter, filterProblem: null }
+        : { filterText, filterProblem: parsed.problem },
     );
     if (parsed.ok) this.#changed();
   }
 
+  /** Adds a condition to the text of the filter. */
+  addToFilter(condition: string): void {
+    const { filterText, filterProblem } = this.#state.getState();
+    const isEmpty = filterText.trim() === '' || filterProblem !== null;
+    const isLoose = /\|\||\bor\b/i.test(filterText);
+    const before = isLoose ? `(${filterText.trim()})` : filterText.trim();
+    this.setFilterText(isEmpty ? condition : `${before} && ${condition}`);
+  }
+
   clearFilter(): void {
-    this.#state.setState({ families: [], sectorsText: '', sectors: null, sectorsProblem: null });
+    this.#state.setState({ families: [], filterText: '', filter: null, filterProblem: null });
+    this.#changed();
+  }
+
+  /** Sorts the rows; null for the order of arrival. A sorted list begins at its top. */
+  sort(sorting: Sorting | null): void {
+    this.#state.setState({ sorting, following: sorting === null });
+    this.#anchor = null;
+    this.#top = sorting === null ? this.#top : 0;
     this.#changed();
   }
 
@@ -270,12 +300,15 @@ export class TraceSession {
   }
 
   #sendView(): void {
-    const { disk, following, families, sectors } = this.#state.getState();
+    const { disk, following, families, filter, sorting } = this.#state.getState();
+    const words = [...families];
+    const family: Filter | null =
+      words.length === 0 ? null : { kind: 'word', field: 'operation', words };
     const visible = Math.ceil(this.#visible) + 1;
     const from = Math.floor(this.#top) - visible;
     const top = Math.floor(this.#top);
     const topSequence = this.#sequenceAt(top);
-    if (following) this.#anchor = null;
+    if (following || sorting !== null) this.#anchor = null;
     else if (topSequence !== null) this.#anchor = { sequence: topSequence, ordinal: top };
     this.#isDirty = false;
     this.#isWaiting = true;
@@ -284,7 +317,8 @@ export class TraceSession {
       view: {
         serial: ++this.#serial,
         disk,
-        filter: { families, sectors },
+        filter: allOf([family, filter]),
+        sorting,
         clearedThrough: this.#clearedThrough,
         pausedAt: this.#pausedAt,
         follow: following,

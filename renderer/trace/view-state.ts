@@ -2,8 +2,8 @@
 import { create } from 'zustand';
 import type { OperationFamily, TraceRecord } from '../../app/contract/trace';
 import type { DiskId } from '../../app/contract/units';
-import type { SectorRange } from './worker/trace-filter';
-import type { FilterProblem } from './filter-text';
+import type { Filter, FilterProblem } from '../../app/filter/filter';
+import type { Sorting } from './worker/protocol';
 
 /** The request in the inspector. It stays there when its row leaves the table. */
 export interface SelectedRequest {
@@ -21,9 +21,12 @@ export interface TraceViewState {
   readonly cleared: boolean;
   /** Empty: all. */
   readonly families: readonly OperationFamily[];
-  readonly sectorsText: string;
-  readonly sectors: SectorRange | null;
-  readonly sectorsProblem: FilterProblem | null;
+  /** As typed, and what the last text that could be understood means. */
+  readonly filterText: string;
+  readonly filter: Filter | null;
+  readonly filterProblem: FilterProblem | null;
+  /** Null: in the order of arrival. */
+  readonly sorting: Sorting | null;
   readonly selected: SelectedRequest | null;
   /** Whether the selected request is among the rows of the table now. */
   readonly selectedIsListed: boolean;
@@ -35,9 +38,10 @@ export const initialTraceView: TraceViewState = {
   paused: false,
   cleared: false,
   families: [],
-  sectorsText: '',
-  sectors: null,
-  sectorsProblem: null,
+  filterText: '',
+  filter: null,
+  filterProblem: null,
+  sorting: null,
   selected: null,
   selectedIsListed: false,
 };

@@ -84,7 +84,7 @@ describe.skipIf(!isRoot)('an image dropped on the window (needs root)', () => {
     // Where the file's data lies on the device, in sectors.
     const extents = await command('filefrag', '-v', '-b512', file());
     const start = Number(/^\s*0:\s+0\.\.\s*\d+:\s+(\d+)\.\./m.exec(extents)?.[1]);
-    await page.getByTestId('filter-sectors').fill(String(start));
+    await page.getByTestId('filter-text').fill(String(start));
     const row = desktop.rows('write');
     await until('that write alone', async () => (await row.count()) === 1);
     await desktop.clickRow(row);
@@ -98,7 +98,7 @@ describe.skipIf(!isRoot)('an image dropped on the window (needs root)', () => {
     const shown = await shownBytes(64);
     expect(shown.toString()).toBe(text.slice(0, 64));
     expect(shown.toString('hex')).toBe(bytesAt(image, start * 512, 64).toString('hex'));
-    await page.getByTestId('filter-sectors').fill('');
+    await page.getByTestId('filter-text').fill('');
   });
 
   it('is not detached while it is mounted, and the window names the mount point', async () => {
@@ -191,7 +191,7 @@ describe.skipIf(!isRoot)('a payload that is no longer kept (needs root)', () => 
         `count=${count}`,
         'status=none',
       );
-    await page.getByTestId('filter-sectors').fill('65536');
+    await page.getByTestId('filter-text').fill('65536');
     await read(512, 1);
     const row = desktop.rows('read').last();
     await row.waitFor();

@@ -70,9 +70,9 @@ describe.skipIf(!isRoot)('the requests of a disk (needs root)', () => {
     // 4 KiB blocks 10 to 19.
     await page.keyboard.type('80..159');
     await until('ten blocks alone', async () => (await matching())[0] === 10);
-    await page.getByTestId('filter-sectors').fill('9..1');
+    await page.getByTestId('filter-text').fill('9..1');
     await page.getByTestId('filter-error').waitFor();
-    await page.getByTestId('filter-sectors').fill('');
+    await page.getByTestId('filter-text').fill('');
     await until('all again', async () => {
       const [first, all] = await matching();
       return all === undefined || first === all;

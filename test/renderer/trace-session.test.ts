@@ -297,12 +297,12 @@ describe('pause, clear and the selection', () => {
   });
 
   it('keeps the last good range while a wrong one is typed', () => {
-    bench.session.setSectorsText('5..9');
-    bench.session.setSectorsText('5..');
-    bench.session.setSectorsText('5..x');
+    bench.session.setFilterText('5..9');
+    bench.session.setFilterText('5..');
+    bench.session.setFilterText('5..x');
     expect(bench.state.getState()).toMatchObject({
-      sectors: { first: 5, last: Infinity },
-      sectorsProblem: { at: 3 },
+      filter: { field: 'sector', ranges: [{ low: 5, high: Infinity }] },
+      filterProblem: { at: 3 },
     });
   });
 });

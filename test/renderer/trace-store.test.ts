@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { decodeRecord } from '../../app/contract/trace';
 import { diskId } from '../../app/contract/units';
+import type { Filter } from '../../app/filter/filter';
+import { parseFilter } from '../../app/filter/parse';
+import { CHUNK_ROWS } from '../../app/filter/trace-columns';
 import type { View } from '../../renderer/trace/worker/protocol';
-import { RowRing, ROW_WORDS } from '../../renderer/trace/worker/row-ring';
-import { emptyFilter, type TraceFilter } from '../../renderer/trace/worker/trace-filter';
+import { Rows } from '../../renderer/trace/worker/rows';
 import { TraceStore } from '../../renderer/trace/worker/trace-store';
 import { batchOf, type MadeRecord } from './records';
 
@@ -26,7 +28,8 @@ function view(more: Partial<View> = {}): View {
   return {
     serial: 1,
     disk,
-    filter: emptyFilter,
+    filter: null,
+    sorting: null,
     clearedThrough: 0,
     pausedAt: null,
     follow: false,
@@ -46,7 +49,11 @@ function sequences(store: TraceStore, more: Partial<View> = {}): number[] {
   );
 }
 
-const filterOf = (filter: Partial<TraceFilter>): TraceFilter => ({ ...emptyFilter, ...filter });
+function filterOf(text: string): Filter | null {
+  const parsed = parseFilter(text);
+  if (!parsed.ok) throw new Error(parsed.problem.message);
+  return parsed.filter;
+}
 
 describe('the rows of a disk', () => {
   it('come back as the records they were, with every field', () => {
@@ -110,7 +117,7 @@ describe('the rows of a disk', () => {
   it('agree with a plain sort for random arrivals, with and without a filter', () => {
     const random = generator(42);
     const store = open(256);
-    const filter = filterOf({ families: ['write'] });
+    const filter = filterOf('write');
     const seen: MadeRecord[] = [];
     const waiting: MadeRecord[] = [];
     let next = 1;
@@ -164,12 +171,136 @@ describe('the rows of a disk', () => {
     expect(() => add(store, [1])).toThrow('a batch of disk-1, whose trace was never opened');
   });
 
-  it('cost at most 64 bytes each, with the index', () => {
-    const ring = new RowRing(1 << 16);
-    ring.add(new Uint32Array(batchOf([{ sequence: 1 }])), 1);
-    for (let row = 0; row < ring.capacity; row += 1024) ring.chunk(row);
-    expect(ring.bytes / ring.capacity).toBe(60);
-    expect(ROW_WORDS * 4 + Uint32Array.BYTES_PER_ELEMENT).toBe(64);
+  it('cost at most 64 bytes each, with a filter and an order', () => {
+    const rows = new Rows(3 * CHUNK_ROWS);
+    const count = 2 * CHUNK_ROWS;
+    const records = batchOf(Array.from({ length: count }, (_, index) => ({ sequence: index })));
+    rows.add(new Uint32Array(records), count);
+    const bit = 1 / 8;
+    expect(rows.bytes / count + bit + Uint32Array.BYTES_PER_ELEMENT).toBeLessThanOrEqual(64);
+  });
+
+  it('give up the oldest of the disk with the most when all together are too many', () => {
+    const other = diskId('disk-2');
+    const store = open(6);
+    store.receive({
+      type: 'opened',
+      disk: other,
+      number: 8,
+      epochMonotonicNs: 0n,
+      epochRealtimeNs: 0n,
+    });
+    add(store, [1, 2, 3, 4, 5, 6]);
+    const records = batchOf([{ sequence: 1 }, { sequence: 2 }]);
+    store.receive({ type: 'batch', disk: other, records, count: 2, lost: 0n });
+    expect(sequences(store)).toEqual([3, 4, 5, 6]);
+    expect(sequences(store, { disk: other })).toEqual([1, 2]);
+    store.keep(3);
+    expect(sequences(store)).toEqual([6]);
+    expect(sequences(store, { disk: other })).toEqual([1, 2]);
+    expect(store.frame(view()).left).toBe(5);
+  });
+
+  it('leave over many chunks, with the filter’s ordinals still in step', () => {
+    const store = open(CHUNK_ROWS + 10);
+    const filter = filterOf('seq in {5, 40000, 70000, 100000..100003}');
+    const step = 10_000;
+    for (let from = 0; from < 110_000; from += step) {
+      add(
+        store,
+        Array.from({ length: step }, (_, index) => from + index),
+      );
+      store.frame(view({ filter }));
+    }
+    const frame = store.frame(view({ filter }));
+    expect([frame.first, frame.end, frame.total]).toEqual([3, 7, CHUNK_ROWS + 10]);
+    expect(sequences(store, { filter })).toEqual([100_000, 100_001, 100_002, 100_003]);
+    expect(sequences(store, { filter, from: 5, rows: 2 })).toEqual([100_002, 100_003]);
+  });
+});
+
+describe('an order', () => {
+  const made = (sequence: number, latency: number, length = 4096): MadeRecord => ({
+    sequence,
+    arrival: 1000n,
+    completion: 1000n + BigInt(latency),
+    length,
+  });
+
+  it('is by latency or by length, either way round, equal ones as they arrived', () => {
+    const store = open(64);
+    add(store, [made(1, 50), made(2, 5e9), made(3, 50, 512), made(4, 4e9, 2 ** 33), made(5, 7)]);
+    const by = (sorting: View['sorting']) => sequences(store, { sorting, serial: 2 });
+    expect(by({ by: 'latency', descending: true })).toEqual([2, 4, 1, 3, 5]);
+    expect(by({ by: 'latency', descending: false })).toEqual([5, 1, 3, 4, 2]);
+    expect(by({ by: 'length', descending: false })).toEqual([3, 1, 2, 5, 4]);
+    expect(by(null)).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('is of the rows that pass, and takes later ones in after a while', () => {
+    const store = open(64);
+    add(store, [made(1, 10), made(2, 30, 512), made(3, 20)]);
+    const sorted = view({
+      sorting: { by: 'latency', descending: true },
+      filter: filterOf('len == 4096'),
+      select: { sequence: 1 },
+    });
+    const of = (frame: ReturnType<TraceStore['frame']>) =>
+      Array.from({ length: frame.count }, (_, index) =>
+        Number(decodeRecord(new DataView(frame.records), index * 64).sequence),
+      );
+    const first = store.frame(sorted, 0);
+    expect(of(first)).toEqual([3, 1]);
+    expect(first.selected?.ordinal).toBe(1);
+    add(store, [made(4, 15)]);
+    expect(of(store.frame(sorted, 1))).toEqual([3, 1]);
+    expect(of(store.frame(sorted, 60_000))).toEqual([3, 4, 1]);
+  });
+});
+
+describe('a query', () => {
+  it('finds the accesses to the same sectors next in time, and the writes that were done', () => {
+    const store = open(64);
+    const at = (sequence: number, sector: number, operation: number, error = 0): MadeRecord => ({
+      ...{ sequence, sector, operation, error, result: error ? 1 : 0, length: 1024 },
+    });
+    add(store, [
+      at(1, 9, 1),
+      at(2, 11, 1, 5),
+      at(3, 14, 1),
+      at(4, 10, 0),
+      at(5, 11, 0),
+      at(6, 12, 1),
+      at(7, 10, 1),
+    ]);
+    const partners = (sequence: number) => {
+      const answer = store.answer({ kind: 'partners', disk, sequence }, null);
+      if (answer.kind !== 'partners') throw new Error(answer.kind);
+      const { previous, next, previousWrite, nextWrite } = answer;
+      return [previous, next, previousWrite, nextWrite].map((record) =>
+        record.byteLength === 0 ? null : Number(decodeRecord(new DataView(record), 0).sequence),
+      );
+    };
+    expect(partners(4)).toEqual([2, 5, 1, 7]);
+    expect(partners(3)).toEqual([null, null, null, null]);
+    expect(partners(99)).toEqual([null, null, null, null]);
+  });
+
+  it('locates a sequence and a time in the list that is seen', () => {
+    const store = open(64);
+    add(
+      store,
+      [10, 20, 30, 40].map((sequence, index) => ({
+        ...{ sequence, operation: index % 2, arrival: BigInt(sequence * 1000) + 5n },
+      })),
+    );
+    const locate = (where: { sequence: number } | { time: number }, more: Partial<View> = {}) =>
+      store.answer({ kind: 'locate', ...where }, view(more));
+    expect(locate({ sequence: 30 })).toMatchObject({ ordinal: 2 });
+    expect(locate({ sequence: 31 })).toMatchObject({ ordinal: 3 });
+    expect(locate({ sequence: 99 })).toMatchObject({ ordinal: 3 });
+    expect(locate({ time: 15_000 })).toMatchObject({ ordinal: 1 });
+    expect(locate({ time: 15_000 }, { filter: filterOf('write') })).toMatchObject({ ordinal: 0 });
   });
 });
 
@@ -193,9 +324,9 @@ describe('a filter', () => {
       writes(7, 0, 1 << 20),
       { sequence: 8, operation: 2, sector: 15, length: 0 },
     ]);
-    const filter = filterOf({ sectors: { first: 10, last: 20 } });
+    const filter = filterOf('10..20');
     expect(sequences(store, { filter })).toEqual([3, 4, 5, 7]);
-    const open15 = filterOf({ sectors: { first: 21, last: Infinity } });
+    const open15 = filterOf('21..');
     expect(sequences(store, { filter: open15 })).toEqual([6, 7]);
   });
 
@@ -205,14 +336,14 @@ describe('a filter', () => {
       store,
       [0, 1, 2, 3, 6, 1].map((operation, index) => ({ sequence: index + 1, operation })),
     );
-    const filter = filterOf({ families: ['flush', 'zeroes'] });
+    const filter = filterOf('flush or zeroes');
     expect(sequences(store, { filter })).toEqual([3, 5]);
     expect(store.frame(view({ filter }))).toMatchObject({ matched: 2, total: 6 });
   });
 
   it('follows rows that leave the ring', () => {
     const store = open(4);
-    const filter = filterOf({ families: ['write'] });
+    const filter = filterOf('write');
     add(
       store,
       [1, 2, 3, 4].map((sequence) => ({ sequence, operation: sequence % 2 })),
@@ -259,7 +390,7 @@ describe('a view', () => {
       store,
       [1, 2, 3, 4, 5, 6].map((sequence) => ({ sequence, operation: sequence % 2 })),
     );
-    const filter = filterOf({ families: ['write'] });
+    const filter = filterOf('write');
     const more = { filter, from: 3, rows: 1, anchor: { sequence: 4, ordinal: 3 } };
     expect(sequences(store, more)).toEqual([5]);
   });

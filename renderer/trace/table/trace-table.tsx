@@ -84,7 +84,7 @@ function RowMenu() {
             <ContextMenu.Separator className="menu-line" />
             <ContextMenu.Item
               className="menu-item"
-              onSelect={() => traceSession.setSectorsText(`${sector}..${last}`)}
+              onSelect={() => traceSession.setFilterText(`sector in ${sector}..${last}`)}
             >
               Show only requests to these sectors
             </ContextMenu.Item>

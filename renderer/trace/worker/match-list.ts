@@ -1,132 +1,138 @@
 /**
- * The rows of a ring that pass a filter, kept up to date as rows come and go:
- * each row is tested once. Places in the list ("ordinals") are absolute like
- * row numbers: they stay when older matches leave.
+ * The rows that pass a filter, kept up to date as rows come and go: a bitmap for
+ * each chunk of rows, and how many passed before it. Each row is tested once.
  */
-import { ROW_WORDS, type RowRing, word } from './row-ring';
-import { compileFilter, type RowTest, type TraceFilter } from './trace-filter';
+import type { CompiledFilter } from '../../../app/filter/evaluate';
+import { CHUNK_ROWS, CHUNK_WORDS } from '../../../app/filter/trace-columns';
+import { bitsBefore, nthBit } from './bitmap';
+import type { RowList } from './row-list';
+import type { Rows } from './rows';
 
-/** What a view needs of a list of rows; the ring itself is the list of all. */
-export interface RowList {
-  readonly first: number;
-  readonly end: number;
-  /** The row number at an ordinal. */
-  row(ordinal: number): number;
-  /** The first ordinal whose sequence is at least `sequence`; `end` if none. */
-  lowerBound(sequence: number): number;
+interface ChunkMatches {
+  readonly bits: Uint32Array;
+  /** The ordinal of its first match. */
+  before: number;
+  count: number;
 }
 
 export class MatchList implements RowList {
-  readonly #ring: RowRing;
-  readonly #matches: RowTest;
-  /** Row numbers modulo 2^32, a ring of the row ring's capacity. */
-  readonly #rows: Uint32Array;
-  readonly #mask: number;
-  #first = 0;
-  #end = 0;
+  readonly #rows: Rows;
+  readonly #filter: CompiledFilter;
+  #chunks: ChunkMatches[] = [];
+  /** The number of the first row of the first chunk. */
+  #base: number;
   /** Rows below this one have been tested. */
   #tested: number;
+  #end = 0;
 
-  constructor(ring: RowRing, filter: TraceFilter) {
-    this.#ring = ring;
-    this.#matches = compileFilter(filter);
-    this.#rows = new Uint32Array(ring.capacity);
-    this.#mask = ring.capacity - 1;
-    this.#tested = ring.first;
-    this.update(ring.first);
+  constructor(rows: Rows, filter: CompiledFilter) {
+    this.#rows = rows;
+    this.#filter = filter;
+    this.#base = rows.base;
+    this.#tested = rows.base;
+    this.update(rows.base);
   }
 
   get first(): number {
-    return this.#first;
+    return this.#rank(this.#rows.first);
   }
 
   get end(): number {
     return this.#end;
   }
 
-  row(ordinal: number): number {
-    const stored = this.#rows[ordinal & this.#mask] ?? 0;
-    const base = this.#ring.first;
-    return base + ((stored - base) >>> 0);
+  rows(from: number, count: number): number[] {
+    const found: number[] = [];
+    let index = this.#chunkOf(from);
+    for (let chunk = this.#chunks[index]; chunk && found.length < count;) {
+      const start = this.#base + index * CHUNK_ROWS;
+      let slot = nthBit(chunk.bits, from + found.length - chunk.before);
+      for (; slot < CHUNK_ROWS && found.length < count; slot++) {
+        if ((((chunk.bits[slot >>> 5] ?? 0) >>> (slot & 31)) & 1) === 1) found.push(start + slot);
+      }
+      chunk = this.#chunks[++index];
+    }
+    return found;
   }
 
   lowerBound(sequence: number): number {
-    let low = this.#first;
-    let high = this.#end;
+    return this.#rank(this.#rows.lowerBound(sequence));
+  }
+
+  ordinal(row: number): number | null {
+    const bits = this.bits(row);
+    const slot = this.#rows.slot(row);
+    if (!bits || (((bits[slot >>> 5] ?? 0) >>> (slot & 31)) & 1) === 0) return null;
+    return this.#rank(row);
+  }
+
+  /** The bitmap of the chunk that holds `row`. */
+  bits(row: number): Uint32Array | null {
+    return this.#chunks[Math.floor((row - this.#base) / CHUNK_ROWS)]?.bits ?? null;
+  }
+
+  /** After the rows changed from `changedFrom` on, or old rows left. */
+  update(changedFrom: number): void {
+    const rows = this.#rows;
+    const left = (rows.base - this.#base) / CHUNK_ROWS;
+    if (left > 0) {
+      this.#chunks.splice(0, left);
+      this.#base = rows.base;
+    }
+    this.#tested = Math.max(Math.min(this.#tested, changedFrom), rows.base);
+    while (this.#tested < rows.end) {
+      const to = Math.min(rows.end, this.#tested - rows.slot(this.#tested) + CHUNK_ROWS);
+      this.#test(this.#tested, to);
+      this.#tested = to;
+    }
+  }
+
+  /** Tests the chunk of `row` anew: what the filter knows of its rows has changed. */
+  retest(row: number): void {
+    const start = row - this.#rows.slot(row);
+    if (start < this.#base || start >= this.#tested) return;
+    this.#test(start, Math.min(this.#tested, start + CHUNK_ROWS));
+    const index = (start - this.#base) / CHUNK_ROWS;
+    let next = (this.#chunks[index]?.before ?? 0) + (this.#chunks[index]?.count ?? 0);
+    for (const chunk of this.#chunks.slice(index + 1)) {
+      chunk.before = next;
+      next += chunk.count;
+    }
+    this.#end = next;
+  }
+
+  /** Tests rows of one chunk; those of the chunks before it are tested. */
+  #test(from: number, to: number): void {
+    const index = Math.floor((from - this.#base) / CHUNK_ROWS);
+    const slot = this.#rows.slot(from);
+    const previous = this.#chunks[index - 1];
+    const chunk = (this.#chunks[index] ??= {
+      bits: new Uint32Array(CHUNK_WORDS),
+      before: this.#end,
+      count: 0,
+    });
+    if (previous) chunk.before = previous.before + previous.count;
+    this.#filter.run(this.#rows.columns(from), slot, slot + (to - from), chunk.bits);
+    chunk.count = bitsBefore(chunk.bits, slot + (to - from));
+    this.#end = chunk.before + chunk.count;
+  }
+
+  /** How many matches lie before `row`: its ordinal, if it is one. */
+  #rank(row: number): number {
+    const chunk = this.#chunks[Math.floor((row - this.#base) / CHUNK_ROWS)];
+    return chunk ? chunk.before + bitsBefore(chunk.bits, this.#rows.slot(row)) : this.#end;
+  }
+
+  /** The index of the chunk that holds the match `ordinal`. */
+  #chunkOf(ordinal: number): number {
+    let low = 0;
+    let high = this.#chunks.length;
     while (low < high) {
-      const middle = low + Math.floor((high - low) / 2);
-      if (this.#ring.number(this.row(middle), word.sequence) < sequence) low = middle + 1;
+      const middle = (low + high) >>> 1;
+      const chunk = this.#chunks[middle];
+      if (chunk && chunk.before + chunk.count <= ordinal) low = middle + 1;
       else high = middle;
     }
     return low;
-  }
-
-  /** After the ring changed from row `changedFrom` on, or old rows left it. */
-  update(changedFrom: number): void {
-    const ring = this.#ring;
-    this.#leave();
-    while (this.#end > this.#first && this.row(this.#end - 1) >= changedFrom) this.#end--;
-    this.#tested = Math.max(Math.min(this.#tested, changedFrom), ring.first);
-    for (let row = this.#tested; row < ring.end;) {
-      const next = Math.min(ring.end, row + ring.rowsInChunk(row));
-      this.#test(row, next);
-      row = next;
-    }
-    this.#tested = ring.end;
-  }
-
-  /** Tests rows of one chunk. */
-  #test(from: number, to: number): void {
-    const chunk = this.#ring.chunk(from);
-    const rows = this.#rows;
-    const mask = this.#mask;
-    const matches = this.#matches;
-    const step = ROW_WORDS;
-    let end = this.#end;
-    let offset = this.#ring.wordOffset(from);
-    for (let row = from; row < to; row++) {
-      if (matches(chunk, offset)) {
-        rows[end & mask] = row >>> 0;
-        end++;
-      }
-      offset += step;
-    }
-    this.#end = end;
-  }
-
-  /** Drops matches that have left the ring: their stored number lies before its first row. */
-  #leave(): void {
-    const oldest = this.#ring.first;
-    while (this.#end > this.#first) {
-      const stored = this.#rows[this.#first & this.#mask] ?? 0;
-      // Signed distance modulo 2^32; the ring is far smaller than 2^31 rows.
-      if (((stored - oldest) | 0) >= 0) return;
-      this.#first++;
-    }
-  }
-}
-
-/** All rows, as a list. */
-export class AllRows implements RowList {
-  readonly #ring: RowRing;
-
-  constructor(ring: RowRing) {
-    this.#ring = ring;
-  }
-
-  get first(): number {
-    return this.#ring.first;
-  }
-
-  get end(): number {
-    return this.#ring.end;
-  }
-
-  row(ordinal: number): number {
-    return ordinal;
-  }
-
-  lowerBound(sequence: number): number {
-    return this.#ring.lowerBound(sequence);
   }
 }

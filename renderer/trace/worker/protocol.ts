@@ -1,13 +1,22 @@
 /** What the page and the trace worker say to each other. */
 import type { DiskId } from '../../../app/contract/units';
-import type { TraceFilter } from './trace-filter';
+import type { Filter } from '../../../app/filter/filter';
+
+/** The order of the rows, where it is not that of arrival. */
+export interface Sorting {
+  readonly by: 'latency' | 'length';
+  readonly descending: boolean;
+}
 
 /** What the page looks at. It stands until the next one. */
 export interface View {
   /** Counts up with every view; a frame names the view it answers. */
   readonly serial: number;
   readonly disk: DiskId | null;
-  readonly filter: TraceFilter;
+  /** Null: everything. */
+  readonly filter: Filter | null;
+  /** Null: in the order of arrival. */
+  readonly sorting: Sorting | null;
   /** Rows up to this sequence are put away (not deleted); 0 for none. */
   readonly clearedThrough: number;
   /** Rows above this sequence are held back; null while the view is not paused. */
@@ -26,12 +35,55 @@ export interface View {
   readonly select: { readonly sequence: number } | { readonly ordinal: number } | null;
 }
 
+/** Questions about the rows that are not what is seen; answered once each. */
+export type Query =
+  /** The accesses next to a request in time that touch a sector of its. */
+  | { readonly kind: 'partners'; readonly disk: DiskId; readonly sequence: number }
+  /** The rows [from, to) of the view's list, RECORDS_IN_ANSWER at most. */
+  | { readonly kind: 'records'; readonly from: number; readonly to: number }
+  /** Where in the view's list the first row is that has this sequence, or arrived then, or later. */
+  | { readonly kind: 'locate'; readonly sequence: number }
+  | { readonly kind: 'locate'; readonly time: number };
+
+/** Records (see Frame.records); empty buffers for those there are none of. */
+export interface PartnersAnswer {
+  readonly previous: ArrayBuffer;
+  readonly next: ArrayBuffer;
+  /** Successful writes only. */
+  readonly previousWrite: ArrayBuffer;
+  readonly nextWrite: ArrayBuffer;
+}
+
+export type QueryAnswer =
+  | ({ readonly kind: 'partners' } & PartnersAnswer)
+  | { readonly kind: 'records'; readonly records: ArrayBuffer; readonly epochMonotonicNs: bigint }
+  /** Null: the list is empty. */
+  | { readonly kind: 'locate'; readonly ordinal: number | null };
+
 /** Page → worker. A feed's port comes along with `port`. */
 export type WorkerRequest =
   | { readonly type: 'port' }
   | { readonly type: 'view'; readonly view: View }
   /** The last frame is drawn: send the next when something has changed. */
-  | { readonly type: 'drawn' };
+  | { readonly type: 'drawn' }
+  /** How many rows to keep, of all disks together. */
+  | { readonly type: 'keep'; readonly rows: number }
+  /** The sequences the user has marked on a disk, all of them. */
+  | { readonly type: 'marks'; readonly disk: DiskId; readonly sequences: readonly number[] }
+  | { readonly type: 'query'; readonly id: number; readonly query: Query }
+  /** What `read-payload` asked for; null when it is no longer kept. */
+  | { readonly type: 'payload'; readonly id: number; readonly bytes: Uint8Array | null };
+
+/** Worker → page. */
+export type WorkerMessage =
+  | { readonly type: 'frame'; readonly frame: Frame }
+  | { readonly type: 'answer'; readonly id: number; readonly answer: QueryAnswer }
+  | {
+      readonly type: 'read-payload';
+      readonly id: number;
+      readonly disk: DiskId;
+      readonly sequence: number;
+    };
 
 /** A disk's trace as far as this window has it. */
 export interface TraceTotals {
@@ -44,6 +96,14 @@ export interface TraceTotals {
   readonly kept: number;
   /** The feed has said that no more will come. */
   readonly closed: boolean;
+}
+
+/** How far a filter has come that looks into payloads. */
+export interface PayloadSearch {
+  /** Payloads that are still to be looked into. */
+  readonly open: number;
+  /** Requests whose payload was no longer kept, so that they do not pass. */
+  readonly gone: number;
 }
 
 /** Rows and totals at one moment; never changed after it was sent. */
@@ -60,7 +120,7 @@ export interface Frame {
   /** Ordinal of the first row in `records`, and how many there are. */
   readonly from: number;
   readonly count: number;
-  /** Whole trace records (native/wire/trace.h). */
+  /** Whole trace records (native/wire/trace.h). One whose row has left since it was sorted is zero. */
   readonly records: ArrayBuffer;
   /** What the view's `from` was moved by to keep its anchor in place. */
   readonly shift: number;
@@ -75,5 +135,7 @@ export interface Frame {
   readonly left: number;
   /** The newest row's sequence in this frame's rows and those before it; 0 if none. */
   readonly newestSequence: number;
+  /** Null when the filter does not look into payloads. */
+  readonly search: PayloadSearch | null;
   readonly totals: readonly TraceTotals[];
 }

@@ -4,20 +4,26 @@
  */
 import type { FeedMessage } from '../../../app/contract/feed';
 import type { DiskId } from '../../../app/contract/units';
-import { DiskTrace } from './disk-trace';
-import type { RowList } from './match-list';
-import type { Frame, View } from './protocol';
-import { RECORD_WORDS, word } from './row-ring';
+import { DiskTrace, shownPart } from './disk-trace';
+import { noPartners, partnersOf } from './partners';
+import type { Frame, Query, QueryAnswer, View } from './protocol';
+import type { RowList } from './row-list';
+import { RECORD_WORDS } from './rows';
 
-/** Rows kept for a disk. */
-export const ROWS_KEPT = 1_048_576;
+/** Rows kept of all disks together, unless the user chose otherwise. */
+export const ROWS_KEPT = 10_485_760;
 /** The most rows in one frame. */
 export const ROWS_IN_FRAME = 4096;
+/** The most rows in the answer to a query: what can reasonably be copied as text. */
+export const RECORDS_IN_ANSWER = 1_000_000;
+
+const noRecords = (): ArrayBuffer => new ArrayBuffer(0);
 
 export class TraceStore {
-  readonly #capacity: number;
+  #capacity: number;
   readonly #disks = new Map<DiskId, DiskTrace>();
 
+  /** `capacity`: rows kept, of all disks together. */
   constructor(capacity: number = ROWS_KEPT) {
     this.#capacity = capacity;
   }
@@ -34,6 +40,7 @@ export class TraceStore {
         const trace = this.#disks.get(message.disk);
         if (!trace) throw new Error(`a batch of ${message.disk}, whose trace was never opened`);
         trace.add(message.records, message.count, message.lost);
+        this.#trim();
         return;
       }
       case 'closed': {
@@ -44,6 +51,17 @@ export class TraceStore {
     }
   }
 
+  trace(disk: DiskId | null): DiskTrace | undefined {
+    return disk === null ? undefined : this.#disks.get(disk);
+  }
+
+  /** Another number of rows to keep. */
+  keep(rows: number): void {
+    this.#capacity = rows;
+    for (const trace of this.#disks.values()) trace.rows.keep(rows);
+    this.#trim();
+  }
+
   /** Forgets disks that are closed and not looked at. */
   prune(looked: DiskId | null): void {
     for (const [disk, trace] of this.#disks) {
@@ -51,10 +69,10 @@ export class TraceStore {
     }
   }
 
-  /** What `view` shows now. */
-  frame(view: View): Frame {
+  /** What `view` shows now. `now`: milliseconds, for how often a sorted list is made anew. */
+  frame(view: View, now: number = performance.now()): Frame {
     const totals = [...this.#disks.values()].map((trace) => trace.totals);
-    const trace = view.disk === null ? undefined : this.#disks.get(view.disk);
+    const trace = this.trace(view.disk);
     if (!trace) {
       return {
         serial: view.serial,
@@ -66,7 +84,7 @@ export class TraceStore {
         from: 0,
         count: 0,
         // A buffer of its own each time: the worker transfers it, which empties it for ever.
-        records: new ArrayBuffer(0),
+        records: noRecords(),
         shift: 0,
         selected: null,
         matched: 0,
@@ -74,13 +92,16 @@ export class TraceStore {
         heldBack: 0,
         left: 0,
         newestSequence: 0,
+        search: null,
         totals,
       };
     }
-    const list = trace.list(view.filter);
-    const { first, end } = shown(list, view);
-    const all = shown(trace.all, view);
-    const shift = view.anchor ? list.lowerBound(view.anchor.sequence) - view.anchor.ordinal : 0;
+    const list = trace.list(view, now);
+    const isSorted = view.sorting !== null;
+    const { first, end } = isSorted ? list : shownPart(list, view);
+    const all = shownPart(trace.all, view);
+    const shift =
+      view.anchor && !isSorted ? list.lowerBound(view.anchor.sequence) - view.anchor.ordinal : 0;
     const rows = Math.min(view.rows, ROWS_IN_FRAME, end - first);
     const wanted = view.follow ? end - rows : view.from + shift;
     const from = Math.max(first, Math.min(wanted, end - rows));
@@ -93,32 +114,69 @@ export class TraceStore {
       end,
       from,
       count: rows,
-      records: copyRows(trace, list, from, rows),
+      records: copyRows(trace, list.rows(from, rows)),
       shift,
       selected: selectedRow(trace, list, view, first, end),
       matched: end - first,
       total: all.end - all.first,
-      heldBack: view.pausedAt === null ? 0 : list.end - end,
+      heldBack: view.pausedAt === null || isSorted ? 0 : list.end - end,
       left: trace.left,
-      newestSequence:
-        all.end > trace.ring.first ? trace.ring.number(all.end - 1, word.sequence) : 0,
+      newestSequence: all.end > trace.rows.first ? trace.rows.number(all.end - 1, 'sequence') : 0,
+      search: trace.search,
       totals,
     };
   }
-}
 
-/** The part of a list that is neither cleared nor held back. */
-function shown(list: RowList, view: View): { first: number; end: number } {
-  const first = view.clearedThrough > 0 ? list.lowerBound(view.clearedThrough + 1) : list.first;
-  const end = view.pausedAt === null ? list.end : list.lowerBound(view.pausedAt + 1);
-  return { first, end: Math.max(first, end) };
-}
-
-function copyRows(trace: DiskTrace, list: RowList, from: number, count: number): ArrayBuffer {
-  const words = new Uint32Array(count * RECORD_WORDS);
-  for (let index = 0; index < count; index++) {
-    trace.ring.copyRecord(list.row(from + index), words, index * RECORD_WORDS, trace.number);
+  /** Answers a question about the rows that `view` shows, or about a disk. */
+  answer(query: Query, view: View | null): QueryAnswer {
+    if (query.kind === 'partners') {
+      const trace = this.trace(query.disk);
+      const partners = trace ? partnersOf(trace.rows, query.sequence) : noPartners;
+      const record = (row: number | null): ArrayBuffer =>
+        trace && row !== null ? copyRows(trace, [row]) : noRecords();
+      return {
+        kind: 'partners',
+        previous: record(partners.previous),
+        next: record(partners.next),
+        previousWrite: record(partners.previousWrite),
+        nextWrite: record(partners.nextWrite),
+      };
+    }
+    const trace = view && this.trace(view.disk);
+    if (query.kind === 'records') {
+      if (!trace) return { kind: 'records', records: noRecords(), epochMonotonicNs: 0n };
+      const list = trace.list(view, performance.now());
+      const from = Math.max(list.first, query.from);
+      const to = Math.min(list.end, query.to, from + RECORDS_IN_ANSWER);
+      const records = copyRows(trace, list.rows(from, Math.max(0, to - from)));
+      return { kind: 'records', records, epochMonotonicNs: trace.epochMonotonicNs };
+    }
+    return { kind: 'locate', ordinal: trace ? locate(trace, view, query) : null };
   }
+
+  /** The disk with the most rows gives up its oldest until all fit. */
+  #trim(): void {
+    let rest = -this.#capacity;
+    for (const trace of this.#disks.values()) rest += trace.rows.count;
+    while (rest > 0) {
+      const [largest, second] = [...this.#disks.values()].sort(
+        (left, right) => right.rows.count - left.rows.count,
+      );
+      if (!largest) return;
+      const ahead = largest.rows.count - (second?.rows.count ?? 0);
+      const count = Math.min(rest, Math.max(1, ahead));
+      largest.leave(count);
+      rest -= count;
+    }
+  }
+}
+
+function copyRows(trace: DiskTrace, rows: readonly number[]): ArrayBuffer {
+  const words = new Uint32Array(rows.length * RECORD_WORDS);
+  rows.forEach((row, index) => {
+    if (row < trace.rows.first) return;
+    trace.rows.copyRecord(row, words, index * RECORD_WORDS, trace.number);
+  });
   return words.buffer;
 }
 
@@ -133,10 +191,39 @@ function selectedRow(
   if (select === null || end === first) return null;
   if ('ordinal' in select) {
     const ordinal = Math.max(first, Math.min(select.ordinal, end - 1));
-    return { ordinal, record: copyRows(trace, list, ordinal, 1) };
+    return { ordinal, record: copyRows(trace, list.rows(ordinal, 1)) };
   }
-  const ordinal = list.lowerBound(select.sequence);
-  if (ordinal < first || ordinal >= end) return null;
-  if (trace.ring.number(list.row(ordinal), word.sequence) !== select.sequence) return null;
-  return { ordinal, record: copyRows(trace, list, ordinal, 1) };
+  const row = trace.rows.lowerBound(select.sequence);
+  if (row >= trace.rows.end || trace.rows.number(row, 'sequence') !== select.sequence) return null;
+  const ordinal = list.ordinal(row);
+  if (ordinal === null || ordinal < first || ordinal >= end) return null;
+  return { ordinal, record: copyRows(trace, [row]) };
+}
+
+/** The ordinal of the row that is meant, or of the nearest there is. */
+function locate(
+  trace: DiskTrace,
+  view: View,
+  query: Extract<Query, { kind: 'locate' }>,
+): number | null {
+  const list = trace.list(view, performance.now());
+  if (list.end === list.first) return null;
+  const { rows } = trace;
+  const row = 'sequence' in query ? rows.lowerBound(query.sequence) : rowAtTime(trace, query.time);
+  if (view.sorting !== null) return list.ordinal(Math.min(row, rows.end - 1));
+  const sequence = row < rows.end ? rows.number(row, 'sequence') : Infinity;
+  return Math.min(list.lowerBound(sequence), list.end - 1);
+}
+
+/** The first row that arrived `time` ns after the trace began, or later: they arrive in order. */
+function rowAtTime({ rows, epochMonotonicNs }: DiskTrace, time: number): number {
+  const epoch = Number(epochMonotonicNs);
+  let low = rows.first;
+  let high = rows.end;
+  while (low < high) {
+    const middle = low + Math.floor((high - low) / 2);
+    if (rows.number(middle, 'arrival') - epoch < time) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

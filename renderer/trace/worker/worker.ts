@@ -5,7 +5,8 @@
  * slow page skips frames and never queues them.
  */
 import { isFeedMessage, type FeedRequest } from '../../../app/contract/feed';
-import type { View, WorkerRequest } from './protocol';
+import type { DiskTrace } from './disk-trace';
+import type { QueryAnswer, View, WorkerMessage, WorkerRequest } from './protocol';
 import { TraceStore } from './trace-store';
 
 declare const self: DedicatedWorkerGlobalScope;
@@ -16,13 +17,23 @@ let view: View | null = null;
 let pageIsReady = false;
 let changed = false;
 
+function send(message: WorkerMessage, buffers: Transferable[] = []): void {
+  self.postMessage(message, buffers);
+}
+
 function sendFrame(): void {
   if (!view) return;
   pageIsReady = false;
   changed = false;
   const frame = store.frame(view);
   const buffers = frame.selected ? [frame.records, frame.selected.record] : [frame.records];
-  self.postMessage(frame, buffers);
+  send({ type: 'frame', frame }, buffers);
+  if (frame.search && frame.search.open > 0) void search();
+}
+
+function somethingChanged(): void {
+  changed = true;
+  if (pageIsReady) sendFrame();
 }
 
 function takeFeedMessage(message: unknown): void {
@@ -36,8 +47,46 @@ function takeFeedMessage(message: unknown): void {
       feed?.postMessage(credit);
     }
   }
-  changed = true;
-  if (pageIsReady) sendFrame();
+  somethingChanged();
+}
+
+// --- filters that look into payloads ---
+
+const readers = new Map<number, (bytes: Uint8Array | null) => void>();
+let nextRead = 1;
+let isSearching = false;
+
+function readPayload(trace: DiskTrace, sequence: number): Promise<Uint8Array | null> {
+  const id = nextRead++;
+  send({ type: 'read-payload', id, disk: trace.disk, sequence });
+  return new Promise((resolve) => readers.set(id, resolve));
+}
+
+/** Looks into what the filter of the view asks for, until it asks for nothing more. */
+async function search(): Promise<void> {
+  if (isSearching) return;
+  isSearching = true;
+  try {
+    for (;;) {
+      const trace = store.trace(view?.disk ?? null);
+      if (!trace?.search) return;
+      if (!(await trace.lookUp((sequence) => readPayload(trace, sequence)))) return;
+      somethingChanged();
+    }
+  } finally {
+    isSearching = false;
+  }
+}
+
+function sendAnswer(id: number, answer: QueryAnswer): void {
+  const { kind } = answer;
+  const buffers =
+    kind === 'records'
+      ? [answer.records]
+      : kind === 'partners'
+        ? [answer.previous, answer.next, answer.previousWrite, answer.nextWrite]
+        : [];
+  send({ type: 'answer', id, answer }, buffers);
 }
 
 self.onmessage = ({ data, ports }: MessageEvent<WorkerRequest>) => {
@@ -58,6 +107,21 @@ self.onmessage = ({ data, ports }: MessageEvent<WorkerRequest>) => {
     case 'drawn':
       pageIsReady = true;
       if (changed) sendFrame();
+      return;
+    case 'keep':
+      store.keep(data.rows);
+      somethingChanged();
+      return;
+    case 'marks':
+      store.trace(data.disk)?.setMarks(data.sequences);
+      somethingChanged();
+      return;
+    case 'query':
+      sendAnswer(data.id, store.answer(data.query, view));
+      return;
+    case 'payload':
+      readers.get(data.id)?.(data.bytes);
+      readers.delete(data.id);
       return;
   }
 };

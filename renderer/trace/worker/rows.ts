@@ -1,0 +1,194 @@
+/**
+ * The newest rows of one disk, ascending by sequence, as columns in chunks
+ * (app/filter/trace-columns.ts): 58 bytes a row.
+ *
+ * Rows have absolute numbers: row `first` is the oldest kept, `end - 1` the
+ * newest, and a row keeps its number when older ones leave. Only a late record
+ * (one that completed after requests that arrived later) moves the rows behind
+ * it up by one.
+ */
+import {
+  CHUNK_ROWS,
+  makeColumns,
+  putRecords,
+  ROW_BYTES,
+  takeRecord,
+  type TraceColumns,
+  wideAt,
+  type WideColumn,
+} from '../../../app/filter/trace-columns';
+import { RECORD_BYTES } from '../../../app/contract/trace';
+
+/** 32-bit words of a record on the wire. */
+export const RECORD_WORDS = RECORD_BYTES / 4;
+
+const HIGH = 0x1_0000_0000;
+const SLOT_MASK = CHUNK_ROWS - 1;
+
+export class Rows {
+  #capacity: number;
+  #first = 0;
+  #end = 0;
+  /** The number of the first row of the first chunk. */
+  #base = 0;
+  #chunks: TraceColumns[] = [];
+  /** A chunk whose rows have all left, to be filled again. */
+  #spare: TraceColumns | null = null;
+
+  /** `capacity`: rows kept at most. */
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  get first(): number {
+    return this.#first;
+  }
+
+  get end(): number {
+    return this.#end;
+  }
+
+  get count(): number {
+    return this.#end - this.#first;
+  }
+
+  get base(): number {
+    return this.#base;
+  }
+
+  /** Bytes of typed arrays held. */
+  get bytes(): number {
+    return (this.#chunks.length + (this.#spare ? 1 : 0)) * CHUNK_ROWS * ROW_BYTES;
+  }
+
+  /** The chunk that holds `row`, in its slot `row & (CHUNK_ROWS - 1)`. */
+  columns(row: number): TraceColumns {
+    const index = Math.floor((row - this.#base) / CHUNK_ROWS);
+    let chunk = this.#chunks[index];
+    while (chunk === undefined) {
+      this.#chunks.push(this.#spare ?? makeColumns(CHUNK_ROWS));
+      this.#spare = null;
+      chunk = this.#chunks[index];
+    }
+    return chunk;
+  }
+
+  slot(row: number): number {
+    return row & SLOT_MASK;
+  }
+
+  /** A 64-bit field of a row as a number: exact below 2^53. */
+  number(row: number, column: WideColumn): number {
+    return wideAt(this.columns(row)[column], row & SLOT_MASK);
+  }
+
+  /** The first row in [from, to) whose sequence is at least `sequence`; `to` if none. */
+  lowerBound(sequence: number, from = this.#first, to = this.#end): number {
+    let low = from;
+    let high = to;
+    while (low < high) {
+      const middle = low + Math.floor((high - low) / 2);
+      if (this.number(middle, 'sequence') < sequence) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /**
+   * Takes `count` records (RECORD_WORDS words each, ascending by sequence).
+   * Returns the lowest row number whose content changed, and how many records
+   * were older than everything still kept, and so came too late to be kept.
+   */
+  add(records: Uint32Array, count: number): { changedFrom: number; tooLate: number } {
+    if (count === 0) return { changedFrom: this.#end, tooLate: 0 };
+    const newest = this.count > 0 ? this.number(this.#end - 1, 'sequence') : -1;
+    if (recordSequence(records, 0) > newest) {
+      const changedFrom = this.#end;
+      this.#append(records, 0, count);
+      this.#trim();
+      return { changedFrom: Math.max(changedFrom, this.#first), tooLate: 0 };
+    }
+    return this.#merge(records, count);
+  }
+
+  /** Another number of rows to keep; rows beyond it leave at once. */
+  keep(capacity: number): void {
+    this.#capacity = capacity;
+    this.#trim();
+  }
+
+  /** The `count` oldest rows leave. */
+  leave(count: number): void {
+    this.#first = Math.min(this.#end, this.#first + count);
+    const gone = Math.floor((this.#first - this.#base) / CHUNK_ROWS);
+    if (gone === 0) return;
+    [this.#spare = null] = this.#chunks.splice(0, gone);
+    this.#base += gone * CHUNK_ROWS;
+  }
+
+  /** Copies a row as a wire record to `target` at word `offset`, with the disk's number. */
+  copyRecord(row: number, target: Uint32Array, offset: number, disk: number): void {
+    takeRecord(this.columns(row), row & SLOT_MASK, target, offset, disk);
+  }
+
+  #trim(): void {
+    if (this.count > this.#capacity) this.leave(this.count - this.#capacity);
+  }
+
+  #append(records: Uint32Array, from: number, count: number): void {
+    let next = from;
+    for (let rest = count; rest > 0;) {
+      const slot = this.#end & SLOT_MASK;
+      const taken = Math.min(rest, CHUNK_ROWS - slot);
+      putRecords(this.columns(this.#end), slot, records, next, taken);
+      this.#end += taken;
+      next += taken;
+      rest -= taken;
+    }
+  }
+
+  /** Takes the rows behind the first new record off, and puts both back in order. */
+  #merge(records: Uint32Array, count: number): { changedFrom: number; tooLate: number } {
+    let tooLate = 0;
+    if (this.#first > 0) {
+      const oldest = this.number(this.#first, 'sequence');
+      while (tooLate < count && recordSequence(records, tooLate) < oldest) tooLate++;
+    }
+    if (tooLate === count) return { changedFrom: this.#end, tooLate };
+    const from = this.lowerBound(recordSequence(records, tooLate));
+    const tail = new Uint32Array((this.#end - from) * RECORD_WORDS);
+    for (let row = from; row < this.#end; row++) {
+      this.copyRecord(row, tail, (row - from) * RECORD_WORDS, 0);
+    }
+    this.#end = from;
+    const merged = mergeRecords(tail, records.subarray(0, count * RECORD_WORDS), tooLate);
+    this.#append(merged, 0, merged.length / RECORD_WORDS);
+    this.#trim();
+    return { changedFrom: Math.max(from, this.#first), tooLate };
+  }
+}
+
+/** Two runs of records as one, ascending; of `right` those from `skipped` on. */
+function mergeRecords(left: Uint32Array, right: Uint32Array, skipped: number): Uint32Array {
+  const merged = new Uint32Array(left.length + right.length - skipped * RECORD_WORDS);
+  let one = 0;
+  let two = skipped * RECORD_WORDS;
+  for (let to = 0; to < merged.length; to += RECORD_WORDS) {
+    const isLeft =
+      two >= right.length ||
+      (one < left.length && wordsNumber(left, one) < wordsNumber(right, two));
+    const from = isLeft ? one : two;
+    merged.set((isLeft ? left : right).subarray(from, from + RECORD_WORDS), to);
+    if (isLeft) one += RECORD_WORDS;
+    else two += RECORD_WORDS;
+  }
+  return merged;
+}
+
+/** The sequence of the record that begins at the word `at`. */
+function wordsNumber(words: Uint32Array, at: number): number {
+  return (words[at + 1] ?? 0) * HIGH + (words[at] ?? 0);
+}
+
+const recordSequence = (records: Uint32Array, index: number): number =>
+  wordsNumber(records, index * RECORD_WORDS);
