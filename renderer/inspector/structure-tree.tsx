@@ -14,13 +14,13 @@ const confidenceWords: Readonly<Record<Confidence, string>> = {
 
 export interface StructureTreeProps {
   readonly structures: readonly Structure[];
-  /** Shows the fields of a structure that is alone. */
+  /** Shows the fields of the first structure at once. */
   readonly startsOpen: boolean;
   /** The byte under the pointer in the hex view: its field is marked. */
   readonly hoveredByte: number | null;
   /** The field under the pointer or the cursor; null when there is none. */
   readonly onField: (node: StructureNode | null) => void;
-  /** A field was chosen: its bytes are to be seen. */
+  /** A field was chosen, or reached by keyboard: its bytes are to be seen. */
   readonly onChoose: (node: StructureNode) => void;
 }
 
@@ -69,10 +69,15 @@ function Row(props: {
       </span>
       <span className="tree-offset">{node.offset.toString(16).padStart(4, '0')}</span>
       <span className="tree-name">{node.name}</span>
-      <span className={node.isWrong === true ? 'tree-value failed' : 'tree-value'}>
+      <span
+        className={node.isWrong === true ? 'tree-value failed' : 'tree-value'}
+        title={node.value}
+      >
         {node.value}
       </span>
-      <span className="meaning">{node.meaning}</span>
+      <span className="meaning" title={node.meaning}>
+        {node.meaning}
+      </span>
       {structure && (
         <span
           className="confidence"
@@ -91,9 +96,7 @@ export function StructureTreeView(props: StructureTreeProps) {
   const id = useId();
   const host = useRef<HTMLDivElement>(null);
   const tree = useMemo(() => new StructureTree(structures), [structures]);
-  const [open, setOpen] = useState<ReadonlySet<string>>(
-    () => new Set(startsOpen && structures.length === 1 ? ['0'] : []),
-  );
+  const [open, setOpen] = useState<ReadonlySet<string>>(() => new Set(startsOpen ? ['0'] : []));
   const [active, setActive] = useState('0');
   const rows = useMemo(() => tree.rows(open), [tree, open]);
   // Of the nodes that hold the byte the innermost one that is seen.
@@ -122,6 +125,7 @@ export function StructureTreeView(props: StructureTreeProps) {
     if (!row) return;
     setActive(row.key);
     onField(row.node);
+    onChoose(row.node);
   };
   const key = (event: KeyboardEvent): void => {
     const index = rows.findIndex((row) => row.key === active);
