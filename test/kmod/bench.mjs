@@ -17,6 +17,7 @@ const megabytes = 192;
 const devices = {
   batched: ourDevice('batched', 'batched', 1),
   'batched, 2 threads': ourDevice('batched2', 'batched', 2),
+  'batched, polling': ourDevice('polling', 'batched', 1, 16),
   strict: ourDevice('strict', 'strict', 1),
   'strict, 2 threads': ourDevice('strict2', 'strict', 2),
   nbd: nbdDevice(0, ''),
@@ -29,10 +30,10 @@ const devices = {
   ].join('\n'),
 };
 
-function ourDevice(name, daemon, threads) {
+function ourDevice(name, daemon, threads, polls = 0) {
   return [
     `dmsetup create ${name} --table "0 $((${megabytes} * 2048)) user 0 $((${megabytes} * 2048)) ${name}"`,
-    `"$PROGRAMS/daemon-${daemon}" ${name} /dev/shm/${name} $((${megabytes} * 1048576)) ${threads} >&2 &`,
+    `"$PROGRAMS/daemon-${daemon}" ${name} /dev/shm/${name} $((${megabytes} * 1048576)) ${threads} ${polls} >&2 &`,
     `node ${name}`,
   ].join('\n');
 }
@@ -73,6 +74,9 @@ const cells = [
   { name: '128 KiB read QD4', options: ['rw=read', 'bs=128k', 'iodepth=4'], seed: 5, loop: 0 },
   { name: '128 KiB write QD4', options: ['rw=write', 'bs=128k', 'iodepth=4'], seed: 5, loop: 0 },
 ];
+
+/** Of these the better one has to reach the goals. */
+const candidates = ['batched', 'batched, 2 threads', 'batched, polling'];
 
 /** What the cells are held against: nbd as nbdkit comes, like the figures of the first dm-user. */
 const reference = 'nbd';
@@ -182,12 +186,11 @@ async function main(words) {
   table('times nbd, -t 1', (cell, name) => ratio(cell, name, 'nbd, -t 1').toFixed(2));
   table('times loop', (cell, name) => ratio(cell, name, 'loop').toFixed(2));
   console.log(
-    `\ngoals, of the better of "batched" and "batched, 2 threads"; load after: ${load()}`,
+    `\ngoals, of the best of ${candidates.map((name) => `"${name}"`).join(', ')}; load after: ${load()}`,
   );
   let missed = 0;
   cells.forEach(({ name, seed, loop }, cell) => {
-    const best = (other) =>
-      Math.max(...['batched', 'batched, 2 threads'].map((ours) => ratio(cell, ours, other)));
+    const best = (other) => Math.max(...candidates.map((ours) => ratio(cell, ours, other)));
     for (const [other, goal] of [
       [reference, seed],
       ['loop', loop],

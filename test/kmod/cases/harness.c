@@ -259,7 +259,8 @@ pid_t daemon_start(const struct disk *disk, const char *kind, int threads)
 	snprintf(path, sizeof(path), "%s/daemon-%s", programs, kind);
 	snprintf(size, sizeof(size), "%llu", (unsigned long long)disk->sectors * 512);
 	snprintf(number, sizeof(number), "%d", threads);
-	return start(path, disk->name, disk->backing, size, number, NULL);
+	/* It looks twice for requests, so both ways to read are used. */
+	return start(path, disk->name, disk->backing, size, number, "2", NULL);
 }
 
 void daemon_kill(pid_t pid)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 struct backing backing;
+int polls;
 static const char *name;
 
 void die(const char *what, int error)
@@ -35,11 +36,12 @@ int main(int count, char **words)
 	int error;
 
 	if (count < 4) {
-		fprintf(stderr, "usage: %s NAME FILE BYTES [THREADS]\n",
+		fprintf(stderr, "usage: %s NAME FILE BYTES [THREADS [POLLS]]\n",
 			program_invocation_short_name);
 		return 2;
 	}
 	name = words[1];
+	polls = count > 5 ? atoi(words[5]) : 0;
 	error = backing_open(&backing, words[2], strtoull(words[3], NULL, 0));
 	if (error)
 		die("backing", error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * daemon.h - what the daemons have in common: DAEMON NAME FILE BYTES [THREADS] serves the
- * dm-user target NAME from FILE, with a channel for each thread.
+ * daemon.h - what the daemons have in common: DAEMON NAME FILE BYTES [THREADS [POLLS]]
+ * serves the dm-user target NAME from FILE, with a channel for each thread.
  *
  * They end with 0 when the target goes away (ENOTBLK).
  */
@@ -11,6 +11,7 @@
 #include "channel.h"
 
 extern struct backing backing;
+extern int polls; /* how often a daemon may look for requests before it sleeps */
 
 /* Each daemon's own: serves one channel, for ever. */
 void serve(int fd) __attribute__((noreturn));
