@@ -1,0 +1,173 @@
+/**
+ * The pictures the page looks at, kept up to date: which have changed, which the
+ * page is ready for, and how often. Knows neither the worker's globals nor the
+ * store, so that tests drive it directly.
+ */
+import type { DiskId } from '../../../../app/contract/units';
+import type { TraceColumns } from '../../../../app/filter/trace-columns';
+import {
+  type AnyDerivation,
+  type DerivedResult,
+  type DeriveRequest,
+  makeDerivation,
+} from './index';
+
+/** Rows of a chunk that are shown: those of [from, to) whose bit is set; null: all. */
+export interface PassingChunk {
+  /** The same object is the same chunk … */
+  readonly key: object;
+  /** … and the same version the same rows and bits. */
+  readonly version: number;
+  readonly columns: TraceColumns;
+  readonly from: number;
+  readonly to: number;
+  readonly bits: Uint32Array | null;
+}
+
+/** What is shown of the selected disk. */
+export interface DerivedSource {
+  readonly disk: DiskId;
+  readonly epochMonotonicNs: bigint;
+  /** Oldest first. */
+  readonly chunks: readonly PassingChunk[];
+}
+
+/** Worker → page. `result` is null while no disk is looked at. */
+export interface DerivedMessage {
+  readonly type: 'derived';
+  readonly id: number;
+  readonly disk: DiskId | null;
+  readonly result: DerivedResult | null;
+}
+
+/** At most 20 times a second, and a fifth of the worker's time for each picture. */
+const LEAST_PAUSE_MS = 50;
+const PAUSE_FACTOR = 4;
+
+interface Scanned {
+  readonly version: number;
+  readonly from: number;
+  readonly to: number;
+  readonly partial: unknown;
+}
+
+interface DerivedView {
+  readonly request: DeriveRequest;
+  derivation: AnyDerivation | null;
+  disk: DiskId | null;
+  epochMonotonicNs: bigint;
+  partials: Map<object, Scanned>;
+  hasChanged: boolean;
+  pageIsReady: boolean;
+  /** When the next result may be made, ms. */
+  due: number;
+}
+
+export interface DerivedOutside {
+  source(): DerivedSource | null;
+  send(message: DerivedMessage, transfer: readonly ArrayBuffer[]): void;
+  /** ms of a clock that only goes forward. */
+  now(): number;
+  /** Calls `work` once, `milliseconds` from now. */
+  schedule(milliseconds: number, work: () => void): void;
+}
+
+export class DerivedViews {
+  readonly #outside: DerivedOutside;
+  readonly #views = new Map<number, DerivedView>();
+  #isScheduled = false;
+
+  constructor(outside: DerivedOutside) {
+    this.#outside = outside;
+  }
+
+  /** Looks at `request` under `id` from now on; null ends it. Throws RangeError for a map of nothing. */
+  set(id: number, request: DeriveRequest | null): void {
+    if (request === null) {
+      this.#views.delete(id);
+      return;
+    }
+    const before = this.#views.get(id);
+    this.#views.set(id, {
+      request,
+      derivation: null,
+      disk: null,
+      epochMonotonicNs: 0n,
+      partials: new Map(),
+      hasChanged: true,
+      pageIsReady: before?.pageIsReady ?? true,
+      due: before?.due ?? 0,
+    });
+    this.#pump();
+  }
+
+  /** The page has drawn what it got under `id`. */
+  drawn(id: number): void {
+    const view = this.#views.get(id);
+    if (!view) return;
+    view.pageIsReady = true;
+    this.#pump();
+  }
+
+  /** Rows, filter or disk are not what they were. */
+  changed(): void {
+    if (this.#views.size === 0) return;
+    for (const view of this.#views.values()) view.hasChanged = true;
+    this.#pump();
+  }
+
+  #pump(): void {
+    if (this.#isScheduled) return;
+    const now = this.#outside.now();
+    let next = Infinity;
+    for (const [id, view] of this.#views) {
+      if (!view.hasChanged || !view.pageIsReady) continue;
+      if (view.due <= now) this.#make(id, view);
+      else next = Math.min(next, view.due);
+    }
+    if (next === Infinity) return;
+    this.#isScheduled = true;
+    this.#outside.schedule(next - now, () => {
+      this.#isScheduled = false;
+      this.#pump();
+    });
+  }
+
+  #make(id: number, view: DerivedView): void {
+    const began = this.#outside.now();
+    view.hasChanged = false;
+    view.pageIsReady = false;
+    const source = this.#outside.source();
+    if (source === null) {
+      view.derivation = null;
+      this.#outside.send({ type: 'derived', id, disk: null, result: null }, []);
+    } else {
+      const { result, transfer } = derive(view, source);
+      this.#outside.send({ type: 'derived', id, disk: source.disk, result }, transfer);
+    }
+    const end = this.#outside.now();
+    view.due = end + Math.max(LEAST_PAUSE_MS, PAUSE_FACTOR * (end - began));
+  }
+}
+
+function derive(view: DerivedView, source: DerivedSource) {
+  const { disk, epochMonotonicNs, chunks } = source;
+  if (view.disk !== disk || view.epochMonotonicNs !== epochMonotonicNs) view.derivation = null;
+  if (view.derivation === null) {
+    view.derivation = makeDerivation(view.request, source);
+    view.partials = new Map();
+    view.disk = disk;
+    view.epochMonotonicNs = epochMonotonicNs;
+  }
+  const { derivation, partials: before } = view;
+  // A new map: chunks that left are forgotten with the old one.
+  const partials = new Map<object, Scanned>();
+  for (const { key, version, columns, from, to, bits } of chunks) {
+    const known = before.get(key);
+    const isSame = known?.version === version && known.from === from && known.to === to;
+    const partial = isSame ? known.partial : derivation.scan(columns, from, to, bits);
+    partials.set(key, { version, from, to, partial });
+  }
+  view.partials = partials;
+  return derivation.merge([...partials.values()].map(({ partial }) => partial));
+}

@@ -1,0 +1,152 @@
+/** How pictures are kept up to date: what is scanned anew, and when a result is sent. */
+import { describe, expect, it } from 'vitest';
+import { diskId } from '../../app/contract/units';
+import { CHUNK_ROWS, makeColumns, putRecords } from '../../app/filter/trace-columns';
+import { DerivedClient, type DerivedRequest } from '../../renderer/trace/derived-client';
+import {
+  type DerivedMessage,
+  type DerivedSource,
+  DerivedViews,
+  type PassingChunk,
+} from '../../renderer/trace/worker/derived/derived-views';
+import { batchOf } from './records';
+
+function chunkOf(first: number, count: number, version = 1): PassingChunk {
+  const columns = makeColumns(CHUNK_ROWS);
+  const records = Array.from({ length: count }, (_, index) => ({ sequence: first + index }));
+  putRecords(columns, 0, new Uint32Array(batchOf(records)), 0, count);
+  return { key: columns, version, columns, from: 0, to: count, bits: null };
+}
+
+/** A worker whose clock a test turns. */
+class Rig {
+  source: DerivedSource | null = { disk: diskId('one'), epochMonotonicNs: 0n, chunks: [] };
+  readonly sent: DerivedMessage[] = [];
+  time = 0;
+  /** How long looking at the source takes, ms. */
+  cost = 0;
+  #waiting: { at: number; work: () => void }[] = [];
+  readonly views = new DerivedViews({
+    source: () => {
+      this.time += this.cost;
+      return this.source;
+    },
+    send: (message) => this.sent.push(message),
+    now: () => this.time,
+    schedule: (milliseconds, work) => this.#waiting.push({ at: this.time + milliseconds, work }),
+  });
+
+  pass(milliseconds: number): void {
+    this.time += milliseconds;
+    const due = this.#waiting.filter(({ at }) => at <= this.time);
+    this.#waiting = this.#waiting.filter(({ at }) => at > this.time);
+    for (const { work } of due) work();
+  }
+
+  show(...chunks: PassingChunk[]): void {
+    this.source = { disk: diskId('one'), epochMonotonicNs: 0n, chunks };
+    this.views.changed();
+  }
+
+  get counts(): (number | undefined)[] {
+    return this.sent.map(({ result }) =>
+      result?.kind === 'statistics' ? result.counts.reduce((sum, one) => sum + one, 0) : undefined,
+    );
+  }
+}
+
+describe('the pictures of a worker', () => {
+  it('are sent at once, then when something changed and the last one is drawn', () => {
+    const rig = new Rig();
+    rig.show(chunkOf(1, 10));
+    rig.views.set(7, { kind: 'statistics' });
+    expect(rig.counts).toEqual([10]);
+    expect(rig.sent[0]).toMatchObject({ type: 'derived', id: 7, disk: 'one' });
+    rig.pass(1000);
+    rig.show(chunkOf(1, 20));
+    rig.show(chunkOf(1, 30));
+    expect(rig.counts).toEqual([10]);
+    rig.views.drawn(7);
+    expect(rig.counts).toEqual([10, 30]);
+    rig.views.drawn(7);
+    rig.pass(1000);
+    expect(rig.counts).toEqual([10, 30]);
+  });
+
+  it('come at least ten times a second, and take a fifth of the time at most', () => {
+    const rig = new Rig();
+    rig.views.set(1, { kind: 'statistics' });
+    rig.views.drawn(1);
+    rig.show(chunkOf(1, 5));
+    expect(rig.sent).toHaveLength(1);
+    rig.pass(60);
+    expect(rig.sent).toHaveLength(2);
+    rig.views.drawn(1);
+    rig.cost = 100;
+    rig.pass(60);
+    rig.show(chunkOf(1, 6));
+    expect(rig.sent).toHaveLength(3);
+    rig.views.drawn(1);
+    rig.show(chunkOf(1, 7));
+    rig.pass(399);
+    expect(rig.sent).toHaveLength(3);
+    rig.pass(1);
+    expect(rig.sent).toHaveLength(4);
+  });
+
+  it('scan a chunk again only when its rows or bits are others', () => {
+    const rig = new Rig();
+    const settled = chunkOf(1, 100);
+    const grows = chunkOf(101, 100);
+    rig.show(settled, { ...grows, to: 50 });
+    rig.views.set(1, { kind: 'statistics' });
+    rig.views.drawn(1);
+    rig.pass(100);
+    // Behind the back of the cache: it would be seen if it were scanned again.
+    settled.columns.operation.fill(1);
+    rig.show(settled, grows);
+    expect(rig.counts).toEqual([150, 200]);
+    const last = rig.sent.at(-1)?.result;
+    expect(last?.kind === 'statistics' && [...last.counts.slice(0, 2)]).toEqual([200, 0]);
+    rig.views.drawn(1);
+    rig.pass(100);
+    rig.show({ ...settled, version: 2 }, grows);
+    const anew = rig.sent.at(-1)?.result;
+    expect(anew?.kind === 'statistics' && [...anew.counts.slice(0, 2)]).toEqual([100, 100]);
+  });
+
+  it('are of the selected disk alone, and of none when there is none', () => {
+    const rig = new Rig();
+    rig.show(chunkOf(1, 10));
+    rig.views.set(1, { kind: 'latency' });
+    rig.views.drawn(1);
+    rig.pass(100);
+    rig.source = null;
+    rig.views.changed();
+    expect(rig.sent.at(-1)).toEqual({ type: 'derived', id: 1, disk: null, result: null });
+    rig.views.set(1, null);
+    rig.pass(1000);
+    rig.views.changed();
+    expect(rig.sent).toHaveLength(2);
+  });
+});
+
+describe('a page that looks at pictures', () => {
+  it('says when it has drawn, changes what it looks at, and hears no more when it closed', () => {
+    const asked: DerivedRequest[] = [];
+    const client = new DerivedClient((request) => asked.push(request));
+    const drawn: unknown[] = [];
+    const subscription = client.subscribe({ kind: 'time' }, (result) => drawn.push(result));
+    client.receive({ type: 'derived', id: 1, disk: null, result: null });
+    subscription.change({ kind: 'latency' });
+    subscription.close();
+    client.receive({ type: 'derived', id: 1, disk: null, result: null });
+    expect(drawn).toEqual([null]);
+    expect(asked).toEqual([
+      { type: 'derive', id: 1, request: { kind: 'time' } },
+      { type: 'derived-drawn', id: 1 },
+      { type: 'derive', id: 1, request: { kind: 'latency' } },
+      { type: 'derive', id: 1, request: null },
+    ]);
+  });
+});
