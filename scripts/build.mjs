@@ -24,6 +24,8 @@ const bundles = {
   'preload.cjs': 'app/preload/preload.ts',
   'feed.cjs': 'app/feed/feed.ts',
   'daemon.cjs': 'app/daemon/daemon.ts',
+  // a thread of the daemon
+  'recorder.cjs': 'app/daemon/recordings/recorder.ts',
   'bioscope.cjs': 'app/cli/bioscope.ts',
 };
 

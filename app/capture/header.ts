@@ -1,5 +1,6 @@
 /** What a capture says about itself, once, at its beginning: JSON in the Arrow schema's metadata. */
 import { z } from 'zod';
+import { payloadChoices } from '../contract/recording';
 import { flagWords, operationWord, resultNames, routeByNumber } from '../contract/trace';
 import { bytesSchema, encodeJson, nanosecondsSchema } from '../contract/units';
 
@@ -12,9 +13,6 @@ export const metadataKeys = {
   capture: 'bioscope.capture',
   meanings: 'bioscope.meanings',
 } as const;
-
-export const payloadChoices = ['none', 'writes', 'all'] as const;
-export type PayloadChoice = (typeof payloadChoices)[number];
 
 export const captureHeaderSchema = z
   .object({

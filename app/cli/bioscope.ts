@@ -9,6 +9,7 @@ import { detachCommand } from './commands/detach';
 import { doctorCommand } from './commands/doctor';
 import { listCommand } from './commands/list';
 import { abortCommand, adoptCommand, resizeCommand } from './commands/target';
+import { recordCommand } from './commands/record';
 import { traceCommand } from './commands/trace';
 import { WORKLOAD_COMMAND, workloadCommand } from './demo/mounted-workload';
 import { helpText } from './help';
@@ -32,6 +33,7 @@ const commands: Readonly<Record<string, Command>> = {
   abort: abortCommand,
   adopt: adoptCommand,
   doctor: doctorCommand,
+  record: recordCommand,
   daemon: daemonCommand,
   demo: demoCommand,
   // What the demo runs in a mount namespace of its own; not for people.

@@ -15,6 +15,14 @@ Turns disk images into block devices and shows every block I/O.
         Flush and detach. Refuses while a disk is mounted or in use, and names
         the user; with --deferred (dm-user) it goes with its last user instead.
         A failed disk is forgotten.
+  record -o FILE [--payloads none|writes|all] [--for TIME] [--last N|TIME]
+         [--force] [--json] DISK|IMAGE|DEVICE
+        Record the requests of a disk into the capture FILE until Ctrl-C, for TIME
+        (10s, 5m, 1h), or only the last N requests (or TIME) that are kept. With
+        --payloads the bytes that were written, or all, as well. What the disk of
+        FILE was too slow for is counted, never held up. --force replaces FILE.
+  trace [--json] [-f|--filter FILTER] [--count N] CAPTURE
+        Print the requests of a capture.
   trace [--json] [--disk DISK|IMAGE|DEVICE] [--count N] [--from oldest|newest]
         [--no-follow] [-f|--filter FILTER]
         Print the requests of all disks (or of one): what is kept of the past,

@@ -40,7 +40,11 @@ export class DaemonClient {
   readonly closed: Promise<void>;
   private readonly socket: Socket;
   private readonly waiting = new Map<number, Waiting>();
-  private readonly listeners: Listeners = { disks: new Set(), statistics: new Set() };
+  private readonly listeners: Listeners = {
+    disks: new Set(),
+    statistics: new Set(),
+    recordings: new Set(),
+  };
   private nextId = 1;
   private failure: BioscopeError | null = null;
 
@@ -209,6 +213,9 @@ export class DaemonClient {
     } else if (event === 'statistics') {
       const parsed = daemonEvents.statistics.parse(data);
       for (const listener of this.listeners.statistics) listener(parsed);
+    } else if (event === 'recordings') {
+      const parsed = daemonEvents.recordings.parse(data);
+      for (const listener of this.listeners.recordings) listener(parsed);
     }
   }
 

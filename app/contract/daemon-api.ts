@@ -12,6 +12,7 @@ import { z } from './schema';
 import { diskSchema, diskStatisticsSchema, routeNames, routeWishes } from './disk';
 import { errorSchema } from './errors';
 import { machineSchema } from './machine';
+import { recordingSchema, recordingWishSchema } from './recording';
 import { bytesSchema, diskIdSchema, sectorSchema, sequenceSchema } from './units';
 
 /** Version of this table; a client and a daemon of different versions refuse each other. */
@@ -120,6 +121,15 @@ export const daemonMethods = {
    * cannot change hands.
    */
   handOver: { params: nothing, result: nothing },
+  /** Begin to record a disk's requests into a capture; answers once the file is made. */
+  'recordings.start': { params: recordingWishSchema, result: recordingSchema },
+  /** End a recording, with what has completed by now; answers once the file is complete. */
+  'recordings.stop': { params: z.object({ recording: z.string() }), result: recordingSchema },
+  /** Those that go on, and the last ones that ended. */
+  'recordings.list': {
+    params: nothing,
+    result: z.object({ recordings: z.array(recordingSchema) }),
+  },
   /** End the daemon. With disks attached it refuses (DISK_BUSY) unless `detachAll`. */
   stop: { params: z.object({ detachAll: z.boolean() }), result: nothing },
 } as const;
@@ -140,6 +150,8 @@ export const daemonEvents = {
     disks: z.array(diskStatisticsSchema),
     cpu: z.number().nonnegative(),
   }),
+  /** All that recordings.list tells, at every change of it. */
+  recordings: z.object({ recordings: z.array(recordingSchema) }),
 } as const;
 export type DaemonEvents = typeof daemonEvents;
 export type DaemonEvent = keyof DaemonEvents;

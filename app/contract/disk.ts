@@ -1,5 +1,6 @@
 /** A disk as the daemon, the window and the command line see it: plain data. */
 import { z } from './schema';
+import { captureFactsSchema } from './capture';
 import { errorSchema, holderSchema } from './errors';
 import { bytesSchema, diskIdSchema, nanosecondsSchema } from './units';
 
@@ -26,7 +27,9 @@ export const diskSchema = z
     tail: bytesSchema,
     readOnly: z.boolean(),
     route: z.enum(routeNames),
-    state: z.enum(['attaching', 'attached', 'detaching', 'failed']),
+    state: z.enum(['attaching', 'attached', 'detaching', 'failed', 'capture']),
+    /** What is known of the capture that this is instead of a disk (state `capture`). */
+    capture: captureFactsSchema.optional(),
     /** Why it failed, when it did. */
     failure: errorSchema.nullable(),
     /** The block device, e.g. /dev/loop0; null when there is none (see fuseFile). */

@@ -21,6 +21,7 @@ import { succeed } from './succeed';
 import { clearLeftovers } from './leftovers/clear-leftovers';
 import { logToStderr as log } from './log';
 import { methods } from './methods';
+import { Recordings } from './recordings/recordings';
 import { DaemonServer } from './server/server';
 
 const STATISTICS_MS = 250;
@@ -48,6 +49,7 @@ async function main(): Promise<void> {
   const { pid } = leftovers;
   const resumed = disks.targets.resumeAll(before ?? { pid, planned: false, channels: new Map() });
 
+  const recordings = new Recordings(log);
   const cpu = new CpuMeter();
   const shutDown = ({ handedOver }: { readonly handedOver: boolean }) => {
     log(handedOver ? 'hands over' : 'ends');
@@ -59,16 +61,27 @@ async function main(): Promise<void> {
     }
     // After the answer to the call has been written; what is on its way gets a moment.
     setImmediate(() => server.close());
-    setTimeout(() => process.exit(0), 100);
+    setTimeout(() => void recordings.finish(null).finally(() => process.exit(0)), 100);
   };
   const end = () => shutDown({ handedOver: false });
   const server: DaemonServer = new DaemonServer(
-    methods({ disks, privileges, addon, paths, cpu, shutDown, onWatch: () => refresher.soon() }),
+    methods({
+      disks,
+      recordings,
+      privileges,
+      addon,
+      paths,
+      cpu,
+      shutDown,
+      onWatch: () => refresher.soon(),
+    }),
     log,
   );
   const refresher = new Refresher(disks, server);
   const list = () => ({ disks: [...disks.list()] });
   disks.onChange(() => server.announceDisks(list));
+  const standings = () => ({ recordings: [...recordings.list()] });
+  recordings.onChange = () => server.announceRecordings(standings);
   setInterval(() => {
     if (!server.watched) return;
     const data = { disks: disks.statistics(), cpu: cpu.sample() };

@@ -12,10 +12,12 @@ import type { DiskEntry } from './disks/disk-entry';
 import type { DiskTable } from './disks/disk-table';
 import { errnoOf } from './images/image-errors';
 import { machineRoutes, probeMachine } from './machine/probe-machine';
+import type { Recordings } from './recordings/recordings';
 import type { Handlers } from './server/connection';
 
 export interface MethodOptions {
   readonly disks: DiskTable;
+  readonly recordings: Recordings;
   readonly privileges: Privileges;
   readonly paths: RuntimePaths;
   readonly cpu: CpuMeter;
@@ -30,7 +32,7 @@ export interface MethodOptions {
 }
 
 export function methods(options: MethodOptions): Handlers {
-  const { disks } = options;
+  const { disks, recordings } = options;
   return {
     hello: () => daemonInfo(options),
 
@@ -107,6 +109,19 @@ export function methods(options: MethodOptions): Handlers {
       options.shutDown({ handedOver: true });
       return {};
     },
+
+    'recordings.start': async (wish, connection) => {
+      const { disk } = disks.find(wish.disk);
+      const recording = await recordings.start(disk, wish);
+      if (wish.untilDisconnect) {
+        connection.onClose(() => void recordings.stop(recording.id).catch(() => undefined));
+      }
+      return recording;
+    },
+
+    'recordings.stop': ({ recording }) => recordings.stop(recording),
+
+    'recordings.list': () => ({ recordings: [...recordings.list()] }),
 
     stop: async ({ detachAll }) => {
       if (!detachAll && disks.liveCount > 0) {

@@ -1,10 +1,13 @@
-/** `bioscope trace`: prints the requests of the disks. */
+/** `bioscope trace`: prints the requests of the disks, or of a capture. */
+import { resolve } from 'node:path';
+import { openCapture } from '../../capture/open-capture';
 import { parseWords, noMoreWords, usageError } from '../arguments';
 import { findDaemon, reachDaemon, withClient } from '../daemon-access';
 import type { Terminal } from '../terminal';
 import { followDisks } from '../trace/follow-disks';
 import { humanFormat } from '../trace/human-format';
 import { jsonFormat } from '../trace/json-format';
+import { printCapture } from '../trace/print-capture';
 import { hasPart, type Filter, type FilterProblem } from '../../filter/filter';
 import { parseFilter } from '../../filter/parse';
 import { loadAddon } from '../../addon/load';
@@ -19,7 +22,8 @@ export async function traceCommand(words: readonly string[], terminal: Terminal)
     'no-follow': { type: 'boolean' },
     filter: { type: 'string', short: 'f' },
   });
-  noMoreWords(positionals);
+  const [capture, ...rest] = positionals;
+  noMoreWords(rest);
   const count = values.count === undefined ? Infinity : wholeNumber(values.count);
   const { from = 'oldest' } = values;
   if (from !== 'oldest' && from !== 'newest') {
@@ -27,6 +31,16 @@ export async function traceCommand(words: readonly string[], terminal: Terminal)
   }
   const follow = values['no-follow'] !== true;
   const filter = filterOf(values.filter ?? '');
+  const format = values.json === true ? jsonFormat() : humanFormat();
+  if (capture !== undefined) {
+    const live = [values.disk, values.from, values['no-follow']];
+    if (live.some((value) => value !== undefined)) {
+      throw usageError('--disk, --from and --no-follow are about disks, not about a CAPTURE.');
+    }
+    terminal.endOnSignals();
+    await printCapture(await openCapture(resolve(capture)), { terminal, format, filter, count });
+    return 0;
+  }
 
   const client = follow ? await reachDaemon() : await findDaemon();
   if (client === null) {
@@ -44,7 +58,7 @@ export async function traceCommand(words: readonly string[], terminal: Terminal)
       client: daemon,
       addon: loadAddon(),
       terminal,
-      format: values.json === true ? jsonFormat() : humanFormat(),
+      format,
       only: only === null ? null : new Set([only]),
       from,
       follow,

@@ -3,7 +3,7 @@ import type { DaemonClient } from '../../client/daemon-client';
 import { sequence as asSequence, type DiskId } from '../../contract/units';
 import { compileFilter, type CompiledFilter } from '../../filter/evaluate';
 import type { Filter } from '../../filter/filter';
-import { PayloadAnswers } from '../../filter/payload-answers';
+import { PayloadAnswers, type ReadPayload } from '../../filter/payload-answers';
 import { CHUNK_ROWS, CHUNK_WORDS, makeColumns, putRecords } from '../../filter/trace-columns';
 
 /** Bytes of a payload asked for at once. */
@@ -17,16 +17,14 @@ export interface Passing {
 }
 
 export class BatchFilter {
-  readonly #client: DaemonClient;
-  readonly #disk: DiskId;
+  readonly #read: ReadPayload;
   readonly #columns = makeColumns(CHUNK_ROWS);
   readonly #bits = new Uint32Array(CHUNK_WORDS);
   readonly #filter: CompiledFilter;
   #answers = new PayloadAnswers();
 
-  constructor(filter: Filter, client: DaemonClient, disk: DiskId, epochMonotonicNs: bigint) {
-    this.#client = client;
-    this.#disk = disk;
+  constructor(filter: Filter, read: ReadPayload, epochMonotonicNs: bigint) {
+    this.#read = read;
     this.#filter = compileFilter(filter, {
       epochMonotonicNs,
       isMarked: () => false,
@@ -41,7 +39,7 @@ export class BatchFilter {
     this.#filter.run(this.#columns, 0, count, this.#bits);
     // What it learns may lead it to ask for more.
     while (!this.#answers.isComplete) {
-      await this.#answers.lookUp((sequence) => this.#read(sequence));
+      await this.#answers.lookUp(this.#read);
       this.#filter.run(this.#columns, 0, count, this.#bits);
     }
     const bits = this.#bits;
@@ -50,13 +48,16 @@ export class BatchFilter {
       gone: this.#answers.gone,
     };
   }
+}
 
-  async #read(sequence: number): Promise<Uint8Array | null> {
+/** Payloads of a disk as the daemon keeps them. */
+export function keptPayloads(client: DaemonClient, disk: DiskId): ReadPayload {
+  return async (sequence) => {
     const parts: Buffer[] = [];
     let offset = 0;
     for (let total = Infinity; offset < total;) {
-      const answer = await this.#client.invoke('payload.read', {
-        disk: this.#disk,
+      const answer = await client.invoke('payload.read', {
+        disk,
         sequence: asSequence(sequence),
         offset,
         length: Math.min(READ_BYTES, total - offset),
@@ -69,5 +70,5 @@ export class BatchFilter {
       offset += part.length;
     }
     return Buffer.concat(parts);
-  }
+  };
 }

@@ -11,7 +11,7 @@ import { RECORD_BYTES, decodeRecord, type TraceRecord } from '../../contract/tra
 import type { DiskId } from '../../contract/units';
 import type { Filter } from '../../filter/filter';
 import { pause, type Terminal } from '../terminal';
-import { BatchFilter } from './batch-filter';
+import { BatchFilter, keptPayloads } from './batch-filter';
 import type { TraceFormat } from './format';
 
 const BATCH_RECORDS = 8192;
@@ -134,7 +134,8 @@ class Follower {
     }
     const ended = disk.state === 'failed' ? (disk.failure?.message ?? 'failed') : null;
     const { client, filter: wanted = null } = this.options;
-    const filter = wanted && new BatchFilter(wanted, client, disk.id, reader.epochMonotonicNs);
+    const filter =
+      wanted && new BatchFilter(wanted, keptPayloads(client, disk.id), reader.epochMonotonicNs);
     this.followed.set(disk.id, { disk, reader, filter, ended });
     this.notices.push(format.attached(disk));
   }

@@ -51,6 +51,7 @@ export class Connection {
   private inProgress = 0;
   /** A `disks` event that waits for the client to read; only the newest matters. */
   private owedDisks: (() => DaemonEventData<'disks'>) | null = null;
+  private owedRecordings: (() => DaemonEventData<'recordings'>) | null = null;
 
   constructor(socket: Socket, handlers: Handlers, log: Log) {
     this.socket = socket;
@@ -73,6 +74,19 @@ export class Connection {
     if (!this.watching) return;
     if (this.socket.writableLength > SKIP_STATISTICS) this.owedDisks = data;
     else this.event('disks', data());
+  }
+
+  /** Sends how the recordings stand, to a client that watches and reads what it is sent. */
+  announceRecordings(data: () => DaemonEventData<'recordings'>): void {
+    if (!this.watching) return;
+    if (this.socket.writableLength > SKIP_STATISTICS) this.owedRecordings = data;
+    else this.event('recordings', data());
+  }
+
+  /** Calls `listener` when the connection has ended. */
+  onClose(listener: () => void): void {
+    if (this.socket.destroyed) listener();
+    else this.socket.once('close', listener);
   }
 
   /** Ends the connection once what was answered has been sent. */
@@ -184,6 +198,9 @@ export class Connection {
     const owed = this.owedDisks;
     this.owedDisks = null;
     if (owed) this.event('disks', owed());
+    const recordings = this.owedRecordings;
+    this.owedRecordings = null;
+    if (recordings) this.event('recordings', recordings());
   }
 }
 

@@ -63,6 +63,10 @@ export class DaemonServer {
     for (const connection of this.connections) connection.announceDisks(data);
   }
 
+  announceRecordings(data: () => DaemonEventData<'recordings'>): void {
+    for (const connection of this.connections) connection.announceRecordings(data);
+  }
+
   announceStatistics(data: () => DaemonEventData<'statistics'>): void {
     for (const connection of this.connections) connection.announceStatistics(data);
   }

@@ -50,6 +50,13 @@ const handlers: Handlers = {
   handOver: unused,
   'payload.read': () => ({ kept: false }),
   'image.read': ({ length }) => ({ base64: Buffer.alloc(length).toString('base64') }),
+  'recordings.start': () => {
+    throw new BioscopeError('DISK_UNKNOWN', 'There is no disk.');
+  },
+  'recordings.stop': () => {
+    throw new BioscopeError('RECORDING_UNKNOWN', 'There is no recording.');
+  },
+  'recordings.list': () => ({ recordings: [] }),
   stop: () => ({}),
 };
 
