@@ -163,6 +163,8 @@ export interface NativeAddon extends HelperSockets {
    * errno of the first failure: serving threads as I/O flushers, memory locked.
    */
   memoryPromise(): { readonly ioFlusher: string | null; readonly locked: string | null };
+  /** Locks code and static data into memory, once; starting the dm-user route does it too. */
+  lockCode(): Promise<void>;
   /**
    * An exclusive lock on `path` (created 0600) for the life of the process or
    * until `unlockFile`; returns null when another process has it.

@@ -39,7 +39,8 @@ async function main(): Promise<void> {
   const privileges = choosePrivileges(addon);
   const trace = traceOptions(process.env, log);
   const disks = new DiskTable({ addon, privileges, paths, trace, log });
-  const before = process.env['BIOSCOPE_SUCCEED'] === '1' ? await succeed(disks, paths, log) : null;
+  const before =
+    process.env['BIOSCOPE_SUCCEED'] === '1' ? await succeed(disks, addon, paths, log) : null;
   const lock = addon.lockFile(paths.lock);
   if (lock === null) process.exit(EXIT_DAEMON_RUNNING);
   log(`daemon ${version} (process ${process.pid}) in ${paths.directory}`);
@@ -47,7 +48,7 @@ async function main(): Promise<void> {
   disks.adopt(leftovers.entries, leftovers.nextNumber);
   // Requests wait in the kernel until this is done, which nothing else here waits for.
   const { pid } = leftovers;
-  const resumed = disks.targets.resumeAll(before ?? { pid, planned: false, channels: new Map() });
+  const resumed = disks.targets.resumeAll(before ?? { pid, planned: false, opened: new Map() });
 
   const recordings = new Recordings(log);
   const cpu = new CpuMeter();

@@ -4,17 +4,19 @@
  * channels are open. Between its last answer and our first read there is only the
  * opening of the images.
  */
+import type { NativeAddon } from '../addon/addon';
 import { DaemonClient } from '../client/daemon-client';
 import type { RuntimePaths } from '../client/runtime-directory';
 import { BioscopeError, toErrorValue } from '../contract/errors';
 import type { DiskTable } from './disks/disk-table';
 import { goesOn, readState } from './disks/state-file';
-import type { Predecessor } from './disks/target-disks';
+import type { OpenedTarget, Predecessor } from './disks/target-disks';
 import type { Log } from './log';
 
 /** Takes over from the daemon that runs. Null when none does. Throws what it refused with. */
 export async function succeed(
   disks: DiskTable,
+  addon: NativeAddon,
   paths: RuntimePaths,
   log: Log,
 ): Promise<Predecessor | null> {
@@ -22,21 +24,22 @@ export async function succeed(
   if (client === null) return null;
   try {
     const { pid } = await client.hello();
-    const channels = await openAll(disks, paths, log);
+    const opened = await openAll(disks, paths, log);
+    await addon.lockCode();
     await client.invoke('handOver', {});
-    return { pid, planned: true, channels };
+    return { pid, planned: true, opened };
   } finally {
     client.close();
   }
 }
 
 async function openAll(disks: DiskTable, paths: RuntimePaths, log: Log) {
-  const channels = new Map<string, number[]>();
+  const opened = new Map<string, OpenedTarget>();
   for (const saved of readState(paths.state, log)?.disks ?? []) {
     const { target } = saved;
     if (!target || !goesOn(saved)) continue;
     try {
-      channels.set(target.tag, await disks.targets.openChannels(target));
+      opened.set(target.tag, await disks.targets.open(target));
     } catch (thrown) {
       throw new BioscopeError(
         'DISK_FAILED',
@@ -45,5 +48,5 @@ async function openAll(disks: DiskTable, paths: RuntimePaths, log: Log) {
       );
     }
   }
-  return channels;
+  return opened;
 }

@@ -147,6 +147,7 @@ export class DaemonSupervisor {
     this.client = null;
     if (this.mayGoOn()) {
       // Its requests wait in the kernel meanwhile: nobody waits for an explanation.
+      this.change({ phase: 'starting' });
       this.start().catch(() => undefined);
       return;
     }

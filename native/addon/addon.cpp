@@ -7,6 +7,7 @@
 
 #include "../engine/serving_thread.h"
 #include "../wire/trace.h"
+#include "convert.h"
 #include "disk_object.h"
 #include "helper_socket.h"
 #include "lock_file.h"
@@ -31,6 +32,16 @@ static Napi::Value memory_promise(const Napi::CallbackInfo &info)
 	return result;
 }
 
+// lockCode()
+static Napi::Value lock_code(const Napi::CallbackInfo &info)
+{
+	auto work = []() -> bioscope::Done {
+		bioscope::lock_code();
+		return {};
+	};
+	return bioscope::Task<bioscope::Done>::run(info.Env(), work, bioscope::undefined);
+}
+
 static Napi::Object initialize(Napi::Env env, Napi::Object exports)
 {
 	using namespace bioscope;
@@ -44,6 +55,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports)
 	add("openPayloads", open_payloads);
 	add("crc32c", checksum);
 	add("memoryPromise", ::memory_promise);
+	add("lockCode", ::lock_code);
 	add("lockFile", lock_file);
 	add("unlockFile", unlock_file);
 	add("openHelperSocket", open_helper_socket);

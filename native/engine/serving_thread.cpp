@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
+#include <mutex>
 
 namespace bioscope
 {
@@ -33,6 +34,21 @@ void lock_range(uintptr_t from, uintptr_t to)
 	if (mlock2(reinterpret_cast<void *>(from), to - from, MLOCK_ONFAULT) != 0)
 		note(first_lock_error, errno);
 }
+
+void lock_objects()
+{
+	auto lock = [](dl_phdr_info *object, size_t, void *) {
+		for (unsigned index = 0; index < object->dlpi_phnum; index++) {
+			const auto &part = object->dlpi_phdr[index];
+			if (part.p_type != PT_LOAD || part.p_memsz == 0)
+				continue;
+			uintptr_t from = object->dlpi_addr + part.p_vaddr;
+			lock_range(from, from + part.p_memsz);
+		}
+		return 0;
+	};
+	dl_iterate_phdr(lock, nullptr);
+}
 } // namespace
 
 void become_serving_thread()
@@ -56,17 +72,8 @@ void lock_memory(std::span<const std::byte> memory)
 
 void lock_code()
 {
-	auto lock = [](dl_phdr_info *object, size_t, void *) {
-		for (unsigned index = 0; index < object->dlpi_phnum; index++) {
-			const auto &part = object->dlpi_phdr[index];
-			if (part.p_type != PT_LOAD || part.p_memsz == 0)
-				continue;
-			uintptr_t from = object->dlpi_addr + part.p_vaddr;
-			lock_range(from, from + part.p_memsz);
-		}
-		return 0;
-	};
-	dl_iterate_phdr(lock, nullptr);
+	static std::once_flag once;
+	std::call_once(once, lock_objects);
 }
 
 MemoryPromise memory_promise()

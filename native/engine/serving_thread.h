@@ -24,7 +24,7 @@ void become_serving_thread();
 // Locks `memory` as its pages are touched. What fails is noted likewise.
 void lock_memory(std::span<const std::byte> memory);
 
-// Locks the code and the static data of this program and its libraries. Not the heap
+// Locks the code and the static data of this program and its libraries, once. Not the heap
 // as a whole (mlockall): V8 gives parts of its heap back with MADV_DONTNEED, which
 // the kernel refuses for locked memory, and V8 ends the process at that.
 void lock_code();

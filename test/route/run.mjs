@@ -32,6 +32,8 @@ export function copyProduct() {
 /** The lines of a script that make the guest ready: kernel modules, and where the product is. */
 export function preparation(module, product) {
   return [
+    // Requests are made to wait here: that tasks do is no complaint.
+    'echo 0 >/proc/sys/kernel/hung_task_timeout_secs',
     'for name in dm-mod loop fuse ext4; do modprobe $name 2>/dev/null; done',
     `insmod ${quote(module)} || { dmesg | tail -20; exit 90; }`,
     `export PRODUCT=${quote(product)}`,

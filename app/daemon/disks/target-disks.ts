@@ -30,8 +30,11 @@ export interface TableAccess {
   remove(entry: DiskEntry): void;
 }
 
-/** Channels that were opened before the old daemon let go, by the target's tag. */
-export type OpenedChannels = ReadonlyMap<string, number[]>;
+/** A target whose channels were opened before the old daemon let go. */
+export interface OpenedTarget {
+  readonly state: TargetState;
+  readonly channels: number[];
+}
 
 /** How often somebody that held up an abort or a removal is tried again. */
 const CLEAR_TRIES = 20;
@@ -210,7 +213,7 @@ export class TargetDisks {
   /** Tries again to go on with a disk whose requests hang. Throws why not. */
   async tryAgain(entry: DiskEntry): Promise<Disk> {
     this.table.change(entry, { state: 'attaching', failure: null });
-    await this.resume(entry, { pid: 0, planned: true, channels: new Map() });
+    await this.resume(entry, { pid: 0, planned: true, opened: new Map() });
     if (entry.disk.failure) throw BioscopeError.from(entry.disk.failure);
     return entry.disk;
   }
@@ -220,10 +223,11 @@ export class TargetDisks {
     if (target === null) return;
     let state: TargetState | null = null;
     try {
-      state = await this.stateOf(target);
+      const opened = before.opened.get(target.tag);
+      state = opened?.state ?? (await this.stateOf(target));
       if (state === null) throw new BioscopeError('DISK_FAILED', goneMessage(entry, before));
       const image = await inspectImage(disk.imagePath, disk.readOnly);
-      const channels = before.channels.get(target.tag);
+      const channels = opened?.channels;
       const request = { ...this.requestOf(entry, image), saved: target, state, channels };
       const attached = await resumeDisk(
         { ...request, resumeTrace: true },
@@ -277,9 +281,11 @@ export class TargetDisks {
     );
   }
 
-  /** Opens channels of a target that another daemon serves still. */
-  openChannels(saved: SavedTarget): Promise<number[]> {
-    return openChannels(this.dmUser(), saved);
+  /** Opens channels of a target that another daemon serves still. Throws DISK_FAILED. */
+  async open(saved: SavedTarget): Promise<OpenedTarget> {
+    const state = await this.stateOf(saved);
+    if (state) return { state, channels: await openChannels(this.dmUser(), saved) };
+    throw new BioscopeError('DISK_FAILED', `The target ${quote(saved.tag)} is gone.`);
   }
 
   private stateOf(saved: SavedTarget): Promise<TargetState | null> {
@@ -298,7 +304,8 @@ export interface Predecessor {
   readonly pid: number;
   /** True when it handed over; false when it died. */
   readonly planned: boolean;
-  readonly channels: OpenedChannels;
+  /** By the target's tag. */
+  readonly opened: ReadonlyMap<string, OpenedTarget>;
 }
 
 const nameOf = ({ disk }: DiskEntry) => `${disk.name} (${disk.id})`;

@@ -155,6 +155,9 @@ export class FakeAddon implements NativeAddon {
   memoryPromise() {
     return { ioFlusher: null, locked: null };
   }
+  lockCode(): Promise<void> {
+    return Promise.resolve();
+  }
   lockFile(): number {
     return 1;
   }

@@ -6,13 +6,14 @@ import { prepareRuntimeDirectory, type RuntimePaths } from '../../../app/client/
 import { BioscopeError } from '../../../app/contract/errors';
 import type { Disk } from '../../../app/contract/disk';
 import { DiskTable } from '../../../app/daemon/disks/disk-table';
+import type { OpenedTarget } from '../../../app/daemon/disks/target-disks';
 import { clearLeftovers } from '../../../app/daemon/leftovers/clear-leftovers';
 import { rootPrivileges } from '../../../app/privileged/root';
 import { FakeAddon, errnoError } from './fake-addon';
 import { FakeTargets } from './fake-targets';
 
 const trace = { threads: 4, ringCapacity: 1024, payloadLimit: 4096, trace: true };
-const died = { pid: 4321, planned: false, channels: new Map<string, number[]>() };
+const died = { pid: 4321, planned: false, opened: new Map<string, OpenedTarget>() };
 
 let directory: string;
 let paths: RuntimePaths;
@@ -244,14 +245,14 @@ describe('handing over', () => {
     const disk = await disks.attach(image, false);
     const saved = { tag: tagOfDisk(disk), foreign: false };
     const next = table();
-    const channels = new Map([[saved.tag, await next.targets.openChannels(saved)]]);
+    const opened = new Map([[saved.tag, await next.targets.open(saved)]]);
     await disks.targets.handOver();
     expect(addon.calls.at(-1)).toBe('handOver');
     expect(targets.targets.size).toBe(1);
     const privileges = { ...rootPrivileges(addon), targets };
     const leftovers = await clearLeftovers({ paths, privileges, log: () => undefined });
     next.adopt(leftovers.entries, leftovers.nextNumber);
-    await next.targets.resumeAll({ pid: 1, planned: true, channels });
+    await next.targets.resumeAll({ pid: 1, planned: true, opened });
     expect(next.list()[0]).toMatchObject({ state: 'attached', notes: [] });
     expect([...addon.open][0]).toMatchObject({ channels: [102, 103] });
   });
