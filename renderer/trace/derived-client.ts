@@ -1,13 +1,7 @@
 /** The page's side of the pictures: who looks at what, and the results as they come. */
 import type { DiskId } from '../../app/contract/units';
-import type { DerivedMessage } from './worker/derived/derived-views';
+import type { DerivedMessage, DerivedRequest } from './worker/derived/derived-views';
 import type { DerivedResult, DeriveRequest } from './worker/derived/index';
-
-/** Page → worker. */
-export type DerivedRequest =
-  | { readonly type: 'derive'; readonly id: number; readonly request: DeriveRequest | null }
-  /** What came under `id` is drawn: send the next when something has changed. */
-  | { readonly type: 'derived-drawn'; readonly id: number };
 
 /** Draws `result`; null while no disk is looked at. */
 export type DerivedListener = (result: DerivedResult | null, disk: DiskId | null) => void;

@@ -6,8 +6,11 @@ import { decodeRecord, type TraceRecord } from '../../app/contract/trace';
 import { sequence as asSequence, type DiskId } from '../../app/contract/units';
 import { traceChannel } from '../../app/contract/window-api';
 import { bridge } from '../shell/bridge';
+import { DerivedClient } from './derived-client';
+import { useRowsKept } from './rows-kept';
 import { TraceSession } from './trace-session';
 import { useTraceView } from './view-state';
+import type { DerivedMessage, DerivedRequest } from './worker/derived/derived-views';
 import type {
   PayloadSearch,
   Query,
@@ -47,11 +50,14 @@ const worker = new Worker(new URL('./worker/worker.ts', import.meta.url), {
   name: 'trace',
 });
 
-function post(request: WorkerRequest, transfer: Transferable[] = []): void {
+function post(request: WorkerRequest | DerivedRequest, transfer: Transferable[] = []): void {
   worker.postMessage(request, transfer);
 }
 
 export const traceSession = new TraceSession(post, useTraceView);
+
+/** What the pictures look at. */
+export const derivedClient = new DerivedClient(post);
 
 const drawers = new Set<() => void>();
 const countListeners = new Set<() => void>();
@@ -85,7 +91,7 @@ export function requestDraw(): void {
 const answers = new Map<number, (answer: QueryAnswer) => void>();
 let nextQuery = 1;
 
-worker.onmessage = ({ data }: MessageEvent<WorkerMessage>) => {
+worker.onmessage = ({ data }: MessageEvent<WorkerMessage | DerivedMessage>) => {
   switch (data.type) {
     case 'frame':
       traceSession.receive(data.frame);
@@ -100,6 +106,9 @@ worker.onmessage = ({ data }: MessageEvent<WorkerMessage>) => {
       void readWholePayload(data.disk, data.sequence).then((bytes) =>
         post({ type: 'payload', id: data.id, bytes }),
       );
+      return;
+    case 'derived':
+      derivedClient.receive(data);
       return;
   }
 };
@@ -139,11 +148,6 @@ export async function partners(disk: DiskId, sequence: bigint): Promise<Partners
 /** Tells the worker which requests of a disk are marked, for filters that ask. */
 export function tellMarks(disk: DiskId, sequences: readonly number[]): void {
   post({ type: 'marks', disk, sequences });
-}
-
-/** How many rows the window keeps, of all disks together. */
-export function keepRows(rows: number): void {
-  post({ type: 'keep', rows });
 }
 
 /** Bytes of a payload asked for at once. */
@@ -198,6 +202,8 @@ export const frameCounts = {
 
 /** Asks for the feed's port, and again whenever main sends a new one (the feed was restarted). */
 export async function openTrace(): Promise<void> {
+  post({ type: 'keep', rows: useRowsKept.getState().rows });
+  useRowsKept.subscribe(({ rows }) => post({ type: 'keep', rows }));
   window.addEventListener('message', (event) => {
     const [port] = event.ports;
     if (event.source !== window || event.data !== traceChannel || !port) return;

@@ -2,6 +2,7 @@
 import { useEffect } from 'react';
 import { useDisks, useSelectedDisk } from '../disks/disk-state';
 import { EmptyDisks } from '../disks/empty-disks';
+import { Pictures } from '../pictures/pictures';
 import { FilterBar } from './filter-bar';
 import { TraceTable } from './table/trace-table';
 import { traceSession } from './trace-client';
@@ -18,6 +19,7 @@ export function TracePane() {
   if (!disk) return <main className="trace-pane">{isKnown && <EmptyDisks />}</main>;
   return (
     <main className="trace-pane">
+      <Pictures disk={disk} />
       <FilterBar />
       <div className="trace-area">
         <TraceTable />

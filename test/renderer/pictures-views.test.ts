@@ -2,13 +2,14 @@
 import { describe, expect, it } from 'vitest';
 import { diskId } from '../../app/contract/units';
 import { CHUNK_ROWS, makeColumns, putRecords } from '../../app/filter/trace-columns';
-import { DerivedClient, type DerivedRequest } from '../../renderer/trace/derived-client';
+import { DerivedClient } from '../../renderer/trace/derived-client';
 import {
   type DerivedMessage,
   type DerivedSource,
+  type DerivedRequest,
   DerivedViews,
-  type PassingChunk,
 } from '../../renderer/trace/worker/derived/derived-views';
+import type { PassingChunk } from '../../renderer/trace/worker/disk-trace';
 import { batchOf } from './records';
 
 function chunkOf(first: number, count: number, version = 1): PassingChunk {

@@ -5,6 +5,8 @@
  * slow page skips frames and never queues them.
  */
 import { isFeedMessage, type FeedRequest } from '../../../app/contract/feed';
+import { printFilter } from '../../../app/filter/print';
+import { type DerivedMessage, type DerivedRequest, DerivedViews } from './derived/derived-views';
 import type { DiskTrace } from './disk-trace';
 import type { QueryAnswer, View, WorkerMessage, WorkerRequest } from './protocol';
 import { TraceStore } from './trace-store';
@@ -17,7 +19,7 @@ let view: View | null = null;
 let pageIsReady = false;
 let changed = false;
 
-function send(message: WorkerMessage, buffers: Transferable[] = []): void {
+function send(message: WorkerMessage | DerivedMessage, buffers: Transferable[] = []): void {
   self.postMessage(message, buffers);
 }
 
@@ -31,8 +33,32 @@ function sendFrame(): void {
   if (frame.search && frame.search.open > 0) void search();
 }
 
+const pictures = new DerivedViews({
+  source: () => {
+    if (!view) return null;
+    const trace = store.trace(view.disk);
+    if (!trace) return null;
+    const { disk, epochMonotonicNs } = trace;
+    return { disk, epochMonotonicNs, chunks: trace.passing(view) };
+  },
+  send: (message, buffers) => send(message, [...buffers]),
+  now: () => performance.now(),
+  schedule: (milliseconds, work) => setTimeout(work, milliseconds),
+});
+
+/** Whether two views are of the same rows, wherever in them they look. */
+function areSameRows(one: View | null, other: View): boolean {
+  return (
+    one?.disk === other.disk &&
+    one.clearedThrough === other.clearedThrough &&
+    one.pausedAt === other.pausedAt &&
+    printFilter(one.filter) === printFilter(other.filter)
+  );
+}
+
 function somethingChanged(): void {
   changed = true;
+  pictures.changed();
   if (pageIsReady) sendFrame();
 }
 
@@ -89,7 +115,7 @@ function sendAnswer(id: number, answer: QueryAnswer): void {
   send({ type: 'answer', id, answer }, buffers);
 }
 
-self.onmessage = ({ data, ports }: MessageEvent<WorkerRequest>) => {
+self.onmessage = ({ data, ports }: MessageEvent<WorkerRequest | DerivedRequest>) => {
   switch (data.type) {
     case 'port': {
       const [port] = ports;
@@ -100,10 +126,13 @@ self.onmessage = ({ data, ports }: MessageEvent<WorkerRequest>) => {
       port.start();
       return;
     }
-    case 'view':
+    case 'view': {
+      const isOther = !areSameRows(view, data.view);
       view = data.view;
       sendFrame();
+      if (isOther) pictures.changed();
       return;
+    }
     case 'drawn':
       pageIsReady = true;
       if (changed) sendFrame();
@@ -122,6 +151,12 @@ self.onmessage = ({ data, ports }: MessageEvent<WorkerRequest>) => {
     case 'payload':
       readers.get(data.id)?.(data.bytes);
       readers.delete(data.id);
+      return;
+    case 'derive':
+      pictures.set(data.id, data.request);
+      return;
+    case 'derived-drawn':
+      pictures.drawn(data.id);
       return;
   }
 };

@@ -4,25 +4,13 @@
  * store, so that tests drive it directly.
  */
 import type { DiskId } from '../../../../app/contract/units';
-import type { TraceColumns } from '../../../../app/filter/trace-columns';
+import type { PassingChunk } from '../disk-trace';
 import {
   type AnyDerivation,
   type DerivedResult,
   type DeriveRequest,
   makeDerivation,
 } from './index';
-
-/** Rows of a chunk that are shown: those of [from, to) whose bit is set; null: all. */
-export interface PassingChunk {
-  /** The same object is the same chunk … */
-  readonly key: object;
-  /** … and the same version the same rows and bits. */
-  readonly version: number;
-  readonly columns: TraceColumns;
-  readonly from: number;
-  readonly to: number;
-  readonly bits: Uint32Array | null;
-}
 
 /** What is shown of the selected disk. */
 export interface DerivedSource {
@@ -31,6 +19,13 @@ export interface DerivedSource {
   /** Oldest first. */
   readonly chunks: readonly PassingChunk[];
 }
+
+/** Page → worker. */
+export type DerivedRequest =
+  /** Look at `request` under `id` from now on; null ends it. */
+  | { readonly type: 'derive'; readonly id: number; readonly request: DeriveRequest | null }
+  /** What came under `id` is drawn: send the next when something has changed. */
+  | { readonly type: 'derived-drawn'; readonly id: number };
 
 /** Worker → page. `result` is null while no disk is looked at. */
 export interface DerivedMessage {

@@ -1,0 +1,517 @@
+/**
+ * The map on the screen: two canvases, the data below and the axes and the brush
+ * above; the part of the plane that is seen; pointer and keys. It asks for a
+ * part of the plane when it needs another, and draws what it has until then.
+ */
+import { SECTOR_BYTES } from '../../../app/contract/units';
+import {
+  type MapParameters,
+  type MapResult,
+  point,
+  POINT_FAILED,
+} from '../../trace/worker/derived/map';
+import { families } from '../../trace/worker/derived/rows';
+import { formatBytes, formatCount, formatDuration } from '../../widgets/numbers';
+import { type Brush, durationText, rounded } from '../brush';
+import type { Colours } from '../colours';
+import { CanvasSurface, type Size } from '../surface';
+import { FlatMap } from './flat-map';
+import { GlMap, type MapDrawer } from './gl-map';
+import { layoutOf } from './layout';
+import { drawAxes } from './map-picture';
+import { isInside, keptIn, panned, type Plane, zoomedAt } from './plane';
+
+export interface MapEvents {
+  request(parameters: MapParameters): void;
+  /** Null: the brush was taken away. */
+  brushed(brush: Brush | null): void;
+  /** What is under the pointer; '' for nothing. */
+  hovered(text: string): void;
+  /** A single request was clicked. */
+  picked(sequence: number): void;
+  zoomChanged(isZoomed: boolean): void;
+  /** There is no WebGL2, or no more. */
+  fellBack(reason: string): void;
+}
+
+/** Pixels of a cell. */
+const CELL = 2;
+/** Room for what comes, so that not every new request asks for another part. */
+const GROWTH = 1.25;
+const MARGIN = 0.1;
+/** A pointer that moved less has clicked. */
+const CLICK = 4;
+const REACH = 8;
+const FIRST_SPAN_NS = 1e9;
+
+interface Drag {
+  readonly pointer: number;
+  readonly isPan: boolean;
+  readonly fromX: number;
+  readonly fromY: number;
+  x: number;
+  y: number;
+}
+
+export class MapController {
+  readonly #host: HTMLElement;
+  readonly #events: MapEvents;
+  readonly #axes = document.createElement('canvas');
+  #data: HTMLCanvasElement;
+  #drawer: MapDrawer;
+  #size: Size = { width: 0, height: 0 };
+  #scale = 1;
+  #colours: Colours;
+  #sectors: number;
+  #result: MapResult | null = null;
+  /** What is seen when it is not all. */
+  #plane: Plane | null = null;
+  /** The plane was held still for a brush, not zoomed by hand. */
+  #isHeld = false;
+  #asked: MapParameters | null = null;
+  #brush: Brush | null = null;
+  #drag: Drag | null = null;
+  #isDrawRequested = false;
+  readonly #observer: ResizeObserver;
+
+  /** `sectors`: of the disk. */
+  constructor(host: HTMLElement, sectors: number, colours: Colours, events: MapEvents) {
+    this.#host = host;
+    this.#events = events;
+    this.#sectors = sectors;
+    this.#colours = colours;
+    this.#axes.className = 'map-axes';
+    [this.#data, this.#drawer] = this.#makeDrawer();
+    host.append(this.#data, this.#axes);
+    this.#observer = new ResizeObserver(() => this.#resize());
+    this.#observer.observe(host);
+    host.addEventListener('pointerdown', this.#press);
+    host.addEventListener('pointermove', this.#move);
+    host.addEventListener('pointerup', this.#release);
+    host.addEventListener('pointercancel', this.#cancel);
+    host.addEventListener('pointerleave', this.#leave);
+    host.addEventListener('dblclick', this.#doubleClick);
+    host.addEventListener('wheel', this.#wheel, { passive: false });
+    host.addEventListener('keydown', this.#key);
+    this.#resize();
+  }
+
+  close(): void {
+    this.#observer.disconnect();
+    this.#data.removeEventListener('webglcontextlost', this.#contextLost);
+    this.#drawer.close();
+    this.#host.replaceChildren();
+    this.#host.removeEventListener('pointerdown', this.#press);
+    this.#host.removeEventListener('pointermove', this.#move);
+    this.#host.removeEventListener('pointerup', this.#release);
+    this.#host.removeEventListener('pointercancel', this.#cancel);
+    this.#host.removeEventListener('pointerleave', this.#leave);
+    this.#host.removeEventListener('dblclick', this.#doubleClick);
+    this.#host.removeEventListener('wheel', this.#wheel);
+    this.#host.removeEventListener('keydown', this.#key);
+  }
+
+  /** What is seen now. */
+  get plane(): Plane {
+    return this.#plane ?? this.#whole();
+  }
+
+  get size(): Size {
+    return this.#size;
+  }
+
+  setColours(colours: Colours): void {
+    this.#colours = colours;
+    this.#requestDraw();
+  }
+
+  /** The brush that is part of the filter; null if none is. */
+  setBrush(brush: Brush | null): void {
+    this.#brush = brush;
+    if (brush === null && this.#isHeld) this.#setPlane(null);
+    this.#requestDraw();
+  }
+
+  setResult(result: MapResult): void {
+    this.#result = result;
+    this.#drawer.setResult(result);
+    this.#host.dataset['count'] = String(result.count);
+    this.#host.dataset['mode'] = result.points ? 'points' : 'cells';
+    this.#ask();
+    this.#requestDraw();
+  }
+
+  showAll(): void {
+    this.#setPlane(null);
+  }
+
+  /** The part that is seen becomes the brush. */
+  brushSeen(): void {
+    this.#setBrushOf(this.plane, true, true);
+  }
+
+  // --- the part that is seen ---
+
+  #whole(): Plane {
+    const { from, to } = this.#result ?? { from: Infinity, to: -Infinity };
+    const isEmpty = !(to >= from);
+    const timeFrom = isEmpty ? 0 : from;
+    const span = isEmpty ? FIRST_SPAN_NS : Math.max(1e6, (to - from) * 1.01);
+    return { timeFrom, timeTo: timeFrom + span, sectorFrom: 0, sectorTo: this.#sectors };
+  }
+
+  #setPlane(plane: Plane | null, isHeld = false): void {
+    this.#plane = plane;
+    this.#isHeld = isHeld && plane !== null;
+    this.#events.zoomChanged(plane !== null && !this.#isHeld);
+    this.#ask();
+    this.#requestDraw();
+  }
+
+  #zoom(at: { x: number; y: number }, factor: { x: number; y: number }): void {
+    const whole = this.#whole();
+    const plane = keptIn(zoomedAt(this.plane, at, factor), whole);
+    this.#setPlane(isInside(whole, plane) ? null : plane);
+  }
+
+  #pan(x: number, y: number): void {
+    if (this.#plane) this.#setPlane(keptIn(panned(this.#plane, x, y), this.#whole()));
+  }
+
+  /** Asks for another part when what is there does not hold what is seen, or only coarsely. */
+  #ask(): void {
+    const { plot } = layoutOf(this.#size);
+    const columns = Math.max(1, Math.min(1024, Math.ceil(plot.width / CELL)));
+    const rows = Math.max(1, Math.min(256, Math.ceil(plot.height / CELL)));
+    if (this.#size.width === 0) return;
+    const plane = this.plane;
+    const asked = this.#asked;
+    if (asked?.columns === columns && asked.rows === rows && isInside(plane, asked)) {
+      const timeShare = (plane.timeTo - plane.timeFrom) / (asked.timeTo - asked.timeFrom);
+      const sectorShare = (plane.sectorTo - plane.sectorFrom) / (asked.sectorTo - asked.sectorFrom);
+      if (timeShare > 0.6 && sectorShare > 0.6) return;
+    }
+    const time = plane.timeTo - plane.timeFrom;
+    const sectors = plane.sectorTo - plane.sectorFrom;
+    const isAll = this.#plane === null;
+    this.#asked = {
+      timeFrom: isAll ? plane.timeFrom : plane.timeFrom - MARGIN * time,
+      timeTo: isAll ? plane.timeFrom + GROWTH * time : plane.timeTo + MARGIN * time,
+      sectorFrom: isAll ? 0 : Math.max(0, plane.sectorFrom - MARGIN * sectors),
+      sectorTo: isAll ? plane.sectorTo : plane.sectorTo + MARGIN * sectors,
+      columns,
+      rows,
+    };
+    this.#events.request(this.#asked);
+  }
+
+  // --- drawing ---
+
+  #makeDrawer(): [HTMLCanvasElement, MapDrawer] {
+    const canvas = document.createElement('canvas');
+    canvas.className = 'map-data';
+    let reason = 'This machine has no WebGL2';
+    try {
+      const drawer = GlMap.create(canvas);
+      if (drawer) {
+        canvas.addEventListener('webglcontextlost', this.#contextLost);
+        return [canvas, drawer];
+      }
+    } catch (thrown) {
+      reason = thrown instanceof Error ? thrown.message : String(thrown);
+    }
+    return this.#makeFlat(reason);
+  }
+
+  #makeFlat(reason: string): [HTMLCanvasElement, MapDrawer] {
+    // A canvas keeps its kind of context for ever: a new one.
+    const canvas = document.createElement('canvas');
+    canvas.className = 'map-data';
+    this.#events.fellBack(reason);
+    return [canvas, FlatMap.create(canvas)];
+  }
+
+  #contextLost = (): void => {
+    const [canvas, drawer] = this.#makeFlat('The graphics card took WebGL2 away');
+    this.#data.replaceWith(canvas);
+    [this.#data, this.#drawer] = [canvas, drawer];
+    if (this.#result) drawer.setResult(this.#result);
+    this.#resize();
+  };
+
+  #resize(): void {
+    const { width, height } = this.#host.getBoundingClientRect();
+    this.#size = { width: Math.floor(width), height: Math.floor(height) };
+    this.#scale = window.devicePixelRatio;
+    for (const canvas of [this.#data, this.#axes]) {
+      canvas.width = Math.round(this.#size.width * this.#scale);
+      canvas.height = Math.round(this.#size.height * this.#scale);
+    }
+    this.#ask();
+    // At once: a canvas that was resized is empty.
+    this.#draw();
+  }
+
+  #requestDraw(): void {
+    if (this.#isDrawRequested) return;
+    this.#isDrawRequested = true;
+    requestAnimationFrame(() => {
+      this.#isDrawRequested = false;
+      this.#draw();
+    });
+  }
+
+  #draw(): void {
+    const { width, height } = this.#size;
+    const context = this.#axes.getContext('2d');
+    if (width === 0 || height === 0 || !context) return;
+    const plane = this.plane;
+    this.#drawer.draw(this.#size, this.#scale, plane, this.#colours);
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, this.#axes.width, this.#axes.height);
+    const surface = new CanvasSurface(context, this.#scale);
+    drawAxes(surface, this.#size, plane, this.#colours);
+    this.#drawBrush(surface, plane);
+  }
+
+  #drawBrush(surface: CanvasSurface, plane: Plane): void {
+    const { plot } = layoutOf(this.#size);
+    const drag = this.#drag;
+    const brush = drag && !drag.isPan && this.#isDragged(drag) ? this.#brushOf(drag) : this.#brush;
+    if (!brush) return;
+    const share = (at: number, from: number, to: number): number =>
+      Math.max(0, Math.min(1, (at - from) / (to - from)));
+    const { time, sectors } = brush;
+    const left = time ? share(time.from, plane.timeFrom, plane.timeTo) : 0;
+    const right = time ? share(time.to, plane.timeFrom, plane.timeTo) : 1;
+    const top = sectors ? share(sectors.from, plane.sectorFrom, plane.sectorTo) : 0;
+    const bottom = sectors ? share(sectors.to + 1, plane.sectorFrom, plane.sectorTo) : 1;
+    const x = plot.left + left * plot.width;
+    const y = plot.top + top * plot.height;
+    const [width, height] = [(right - left) * plot.width, (bottom - top) * plot.height];
+    if (width <= 0 || height <= 0) return;
+    const { accent } = this.#colours;
+    surface.rect(x, y, width, height, accent, 0.12);
+    surface.line([x, y, x + width, y, x + width, y + height, x, y + height, x, y], accent);
+  }
+
+  // --- pointer and keys ---
+
+  /** Shares of the plot; outside it below 0 or above 1. */
+  #place(x: number, y: number): { x: number; y: number } {
+    const { plot } = layoutOf(this.#size);
+    return { x: (x - plot.left) / plot.width, y: (y - plot.top) / plot.height };
+  }
+
+  #offset(event: MouseEvent): { x: number; y: number } {
+    const box = this.#host.getBoundingClientRect();
+    return { x: event.clientX - box.left, y: event.clientY - box.top };
+  }
+
+  #isDragged({ fromX, fromY, x, y }: Drag): boolean {
+    return Math.max(Math.abs(x - fromX), Math.abs(y - fromY)) >= CLICK;
+  }
+
+  /** A drag along one axis alone marks that one alone. */
+  #brushOf({ fromX, fromY, x, y }: Drag): Brush {
+    const from = this.#place(Math.min(fromX, x), Math.min(fromY, y));
+    const to = this.#place(Math.max(fromX, x), Math.max(fromY, y));
+    const plane = zoomedPart(this.plane, from, to);
+    return spansOf(plane, Math.abs(x - fromX) >= CLICK, Math.abs(y - fromY) >= CLICK);
+  }
+
+  #setBrushOf(plane: Plane, hasTime: boolean, hasSectors: boolean): void {
+    this.#takeBrush(spansOf(plane, hasTime, hasSectors));
+  }
+
+  #takeBrush(brush: Brush | null): void {
+    // The filter leaves less, and what is seen of it would move: it stays.
+    if (brush !== null && this.#plane === null) this.#setPlane(this.#whole(), true);
+    this.#events.brushed(brush);
+  }
+
+  #press = (event: PointerEvent): void => {
+    if (event.button !== 0 && event.button !== 1) return;
+    const { x, y } = this.#offset(event);
+    const isPan = event.button === 1 || event.shiftKey;
+    this.#drag = { pointer: event.pointerId, isPan, fromX: x, fromY: y, x, y };
+    this.#host.setPointerCapture(event.pointerId);
+  };
+
+  #move = (event: PointerEvent): void => {
+    const { x, y } = this.#offset(event);
+    const drag = this.#drag;
+    if (drag?.pointer !== event.pointerId) {
+      this.#events.hovered(this.#textAt(x, y));
+      return;
+    }
+    if (drag.isPan) {
+      const { plot } = layoutOf(this.#size);
+      this.#pan((drag.x - x) / plot.width, (drag.y - y) / plot.height);
+    }
+    drag.x = x;
+    drag.y = y;
+    this.#requestDraw();
+  };
+
+  #release = (event: PointerEvent): void => {
+    const drag = this.#drag;
+    if (drag?.pointer !== event.pointerId) return;
+    this.#drag = null;
+    if (!drag.isPan && this.#isDragged(drag)) this.#takeBrush(this.#brushOf(drag));
+    else if (!drag.isPan) this.#click(drag.x, drag.y);
+    this.#requestDraw();
+  };
+
+  #cancel = (): void => {
+    this.#drag = null;
+    this.#requestDraw();
+  };
+
+  #leave = (): void => this.#events.hovered('');
+
+  #click(x: number, y: number): void {
+    const index = this.#pointAt(x, y);
+    const points = this.#result?.points;
+    if (index === null || !points) return;
+    this.#events.picked(points[index * point.size + point.sequence] ?? 0);
+  }
+
+  #doubleClick = (event: MouseEvent): void => {
+    const { x, y } = this.#offset(event);
+    this.#zoom(this.#place(x, y), { x: 0.4, y: 0.4 });
+  };
+
+  #wheel = (event: WheelEvent): void => {
+    // Ctrl and the wheel is the window's own zoom.
+    if (event.ctrlKey || event.deltaY + event.deltaX === 0) return;
+    event.preventDefault();
+    const { x, y } = this.#offset(event);
+    // With Shift some systems turn the wheel sideways.
+    const factor = Math.exp(Math.max(-1, Math.min(1, (event.deltaY + event.deltaX) / 240)));
+    this.#zoom(this.#place(x, y), {
+      x: event.altKey ? 1 : factor,
+      y: event.shiftKey ? 1 : factor,
+    });
+  };
+
+  #key = (event: KeyboardEvent): void => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const middle = { x: 0.5, y: 0.5 };
+    switch (event.key) {
+      case '+':
+      case '=':
+        this.#zoom(middle, { x: 0.7, y: 0.7 });
+        break;
+      case '-':
+        this.#zoom(middle, { x: 1.4, y: 1.4 });
+        break;
+      case '0':
+      case 'Home':
+        this.showAll();
+        break;
+      case 'ArrowLeft':
+        this.#pan(-0.1, 0);
+        break;
+      case 'ArrowRight':
+        this.#pan(0.1, 0);
+        break;
+      case 'ArrowUp':
+        this.#pan(0, -0.1);
+        break;
+      case 'ArrowDown':
+        this.#pan(0, 0.1);
+        break;
+      case 'b':
+        this.brushSeen();
+        break;
+      case 'Escape':
+        if (!this.#brush) return;
+        this.#takeBrush(null);
+        break;
+      default:
+        return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  };
+
+  // --- what is under the pointer ---
+
+  #pointAt(x: number, y: number): number | null {
+    const result = this.#result;
+    if (!result?.points) return null;
+    const { plot, lane } = layoutOf(this.#size);
+    const plane = this.plane;
+    const perNs = plot.width / (plane.timeTo - plane.timeFrom);
+    const perSector = plot.height / (plane.sectorTo - plane.sectorFrom);
+    let nearest: number | null = null;
+    let least = REACH;
+    for (let index = 0; index < result.kinds.length; index++) {
+      const at = index * point.size;
+      const time = result.points[at + point.time] ?? 0;
+      const sector = result.points[at + point.sector] ?? 0;
+      const sectors = result.points[at + point.sectors] ?? 0;
+      const top = sectors === 0 ? lane.top : plot.top + (sector - plane.sectorFrom) * perSector;
+      const tall = sectors === 0 ? lane.height : sectors * perSector;
+      const below = Math.max(0, top - y, y - top - tall);
+      const aside = Math.abs(plot.left + (time - plane.timeFrom) * perNs - x);
+      const distance = Math.hypot(below, aside);
+      if (distance > least) continue;
+      least = distance;
+      nearest = index;
+    }
+    return nearest;
+  }
+
+  #textAt(x: number, y: number): string {
+    const place = this.#place(x, y);
+    if (place.x < 0 || place.x > 1 || place.y > 1) return '';
+    const index = this.#pointAt(x, y);
+    const result = this.#result;
+    if (index !== null && result?.points) {
+      const own = result.points.subarray(index * point.size, (index + 1) * point.size);
+      const kind = result.kinds[index] ?? 0;
+      const sectors = own[point.sectors] ?? 0;
+      return [
+        `${formatCount(own[point.sequence] ?? 0)}: ${families[kind & ~POINT_FAILED] ?? ''}`,
+        ...(sectors > 0
+          ? [`sector ${formatCount(own[point.sector] ?? 0)}`, formatBytes(sectors * SECTOR_BYTES)]
+          : []),
+        formatDuration(own[point.latency] ?? 0),
+        ...((kind & POINT_FAILED) !== 0 ? ['failed'] : []),
+      ].join(' · ');
+    }
+    if (place.y < 0) return '';
+    const { timeFrom, timeTo, sectorFrom, sectorTo } = this.plane;
+    const time = rounded({ from: timeFrom + place.x * (timeTo - timeFrom), to: timeTo }).from;
+    const sector = Math.floor(sectorFrom + place.y * (sectorTo - sectorFrom));
+    return `${durationText(time)} · sector ${formatCount(sector)}`;
+  }
+}
+
+function zoomedPart(
+  plane: Plane,
+  from: { x: number; y: number },
+  to: { x: number; y: number },
+): Plane {
+  const share = (value: number): number => Math.max(0, Math.min(1, value));
+  const time = plane.timeTo - plane.timeFrom;
+  const sectors = plane.sectorTo - plane.sectorFrom;
+  return {
+    timeFrom: plane.timeFrom + share(from.x) * time,
+    timeTo: plane.timeFrom + share(to.x) * time,
+    sectorFrom: plane.sectorFrom + share(from.y) * sectors,
+    sectorTo: plane.sectorFrom + share(to.y) * sectors,
+  };
+}
+
+function spansOf(plane: Plane, hasTime: boolean, hasSectors: boolean): Brush {
+  const { timeFrom, timeTo, sectorFrom, sectorTo } = plane;
+  return {
+    time: hasTime ? rounded({ from: timeFrom, to: timeTo }) : null,
+    sectors: hasSectors
+      ? { from: Math.max(0, Math.floor(sectorFrom)), to: Math.max(0, Math.ceil(sectorTo) - 1) }
+      : null,
+  };
+}

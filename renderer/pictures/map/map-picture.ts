@@ -1,0 +1,155 @@
+/** The map drawn with rectangles and lines: saved pictures, and windows without WebGL2. */
+import { CELL_BYTES, type MapResult, point, POINT_FAILED } from '../../trace/worker/derived/map';
+import { families } from '../../trace/worker/derived/rows';
+import { sectorTicks, timeTicks } from '../axis';
+import type { Colours } from '../colours';
+import type { Picture, PlotArea } from '../picture';
+import type { Size, Surface } from '../surface';
+import { cellOpacity, layoutOf, POINT } from './layout';
+import type { Plane } from './plane';
+
+/** Labels and lines around the data, for the part `plane`. */
+export function drawAxes(surface: Surface, size: Size, plane: Plane, colours: Colours): void {
+  const { plot, lane } = layoutOf(size);
+  const { left, top, width, height } = plot;
+  const right = left + width;
+  const bottom = top + height;
+  for (const { at, text } of sectorTicks(plane.sectorFrom, plane.sectorTo, height / 34)) {
+    const y = top + ((at - plane.sectorFrom) / (plane.sectorTo - plane.sectorFrom)) * height;
+    surface.line([left, y, right, y], colours.line);
+    surface.text(left - 8, Math.min(y, bottom - 4), text, colours.dim, 'right');
+  }
+  for (const { at, text } of timeTicks(plane.timeFrom, plane.timeTo, width / 100)) {
+    const x = left + ((at - plane.timeFrom) / (plane.timeTo - plane.timeFrom)) * width;
+    surface.line([x, top, x, bottom], colours.line);
+    surface.text(Math.min(x, right - 20), bottom + 10, text, colours.dim, 'center');
+  }
+  surface.text(left - 8, lane.top + lane.height / 2, 'flush', colours.families[2] ?? '', 'right');
+  surface.line([left, bottom + 0.5, right, bottom + 0.5], colours.line);
+}
+
+/** Cuts a rectangle to `area` and draws what is left of it, if anything. */
+function clipped(
+  surface: Surface,
+  area: PlotArea,
+  [x, y, width, height]: readonly [number, number, number, number],
+  fill: string,
+  opacity?: number,
+): void {
+  const left = Math.max(x, area.left);
+  const top = Math.max(y, area.top);
+  const right = Math.min(x + width, area.left + area.width);
+  const bottom = Math.min(y + height, area.top + area.height);
+  if (right > left && bottom > top)
+    surface.rect(left, top, right - left, bottom - top, fill, opacity);
+}
+
+/** The requests of `result` that lie in `plane`. */
+export function drawData(
+  surface: Surface,
+  size: Size,
+  plane: Plane,
+  result: MapResult,
+  colours: Colours,
+): void {
+  const { plot, lane } = layoutOf(size);
+  const pixelsPerNs = plot.width / (plane.timeTo - plane.timeFrom);
+  const pixelsPerSector = plot.height / (plane.sectorTo - plane.sectorFrom);
+  const x = (time: number): number => plot.left + (time - plane.timeFrom) * pixelsPerNs;
+  const y = (sector: number): number => plot.top + (sector - plane.sectorFrom) * pixelsPerSector;
+  const { parameters, cells, lane: laneCells, points, kinds } = result;
+  if (cells && laneCells) {
+    const wide = (parameters.timeTo - parameters.timeFrom) / parameters.columns;
+    const high = (parameters.sectorTo - parameters.sectorFrom) / parameters.rows;
+    const put = (
+      own: Uint8Array,
+      index: number,
+      area: PlotArea,
+      top: number,
+      tall: number,
+    ): void => {
+      const family = (own[index * CELL_BYTES] ?? 0) - 1;
+      if (family < 0) return;
+      const hasFailed = (own[index * CELL_BYTES + 2] ?? 0) > 0;
+      const left = x(parameters.timeFrom + (index % parameters.columns) * wide);
+      const fill = hasFailed ? colours.error : (colours.families[family] ?? colours.text);
+      const opacity = cellOpacity(own[index * CELL_BYTES + 1] ?? 0);
+      clipped(surface, area, [left, top, wide * pixelsPerNs, tall], fill, opacity);
+    };
+    for (let index = 0; index < parameters.columns * parameters.rows; index++) {
+      const row = Math.floor(index / parameters.columns);
+      put(cells, index, plot, y(parameters.sectorFrom + row * high), high * pixelsPerSector);
+    }
+    for (let index = 0; index < parameters.columns; index++)
+      put(laneCells, index, lane, lane.top, lane.height);
+    return;
+  }
+  kinds.forEach((kind, index) => {
+    const at = index * point.size;
+    const hasFailed = (kind & POINT_FAILED) !== 0;
+    const fill = hasFailed ? colours.error : (colours.families[kind & ~POINT_FAILED] ?? '');
+    const sectors = points?.[at + point.sectors] ?? 0;
+    const left = x(points?.[at + point.time] ?? 0) - POINT / 2;
+    if (sectors === 0) clipped(surface, lane, [left, lane.top, POINT, lane.height], fill);
+    else {
+      const tall = Math.max(POINT, sectors * pixelsPerSector);
+      clipped(surface, plot, [left, y(points?.[at + point.sector] ?? 0), POINT, tall], fill);
+    }
+  });
+}
+
+/** The map as it is saved: the part `plane`. */
+export function mapPicture(plane: Plane): Picture<MapResult> {
+  return {
+    draw: (surface, size, result, colours) => {
+      drawAxes(surface, size, plane, colours);
+      drawData(surface, size, plane, result, colours);
+    },
+    rows: ({ parameters, cells, lane, points, kinds }) => {
+      if (!cells || !lane) {
+        const names = [
+          'sequence',
+          'time (ns)',
+          'operation',
+          'sector',
+          'sectors',
+          'latency (ns)',
+          'failed',
+        ];
+        return [
+          names,
+          ...[...kinds].map((kind, index) => {
+            const own = points?.subarray(index * point.size, (index + 1) * point.size);
+            return [
+              own?.[point.sequence] ?? NaN,
+              own?.[point.time] ?? NaN,
+              families[kind & ~POINT_FAILED] ?? '',
+              own?.[point.sector] ?? NaN,
+              own?.[point.sectors] ?? NaN,
+              own?.[point.latency] ?? NaN,
+              (kind & POINT_FAILED) !== 0 ? 1 : 0,
+            ];
+          }),
+        ];
+      }
+      const wide = (parameters.timeTo - parameters.timeFrom) / parameters.columns;
+      const high = (parameters.sectorTo - parameters.sectorFrom) / parameters.rows;
+      const rows: (string | number)[][] = [
+        ['time from (ns)', 'sector from', 'most are', 'fullness (1 to 255)', 'any failed'],
+      ];
+      for (let index = 0; index < parameters.columns * parameters.rows; index++) {
+        const at = index * CELL_BYTES;
+        const family = (cells[at] ?? 0) - 1;
+        if (family < 0) continue;
+        rows.push([
+          Math.round(parameters.timeFrom + (index % parameters.columns) * wide),
+          Math.round(parameters.sectorFrom + Math.floor(index / parameters.columns) * high),
+          families[family] ?? '',
+          cells[at + 1] ?? 0,
+          (cells[at + 2] ?? 0) > 0 ? 1 : 0,
+        ]);
+      }
+      return rows;
+    },
+  };
+}

@@ -1,0 +1,219 @@
+/** The tab of time: four charts that share their time axis, their cursor and the brush. */
+import { useEffect, useMemo, useRef } from 'react';
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+import type { TimeResult } from '../trace/worker/derived/time';
+import { timeTicks } from './axis';
+import { rounded } from './brush';
+import { setBrush } from './brushing';
+import { useSize } from './canvas-picture';
+import { type Colours, useColours } from './colours';
+import { NothingYet } from './nothing-yet';
+import { offerSaving } from './saving';
+import { type Chart, type Charts, chartsOf, extremes, timePicture } from './time-picture';
+import { useDerived } from './use-derived';
+
+/** uPlot.Scale.Distr, which is there for the compiler alone. */
+const LINEAR = 1;
+const LOGARITHMIC = 3;
+const SYNC_KEY = 'time';
+const TITLE_HEIGHT = 18;
+const AXIS_WIDTH = 62;
+const AXIS_HEIGHT = 18;
+const FONT = "10.5px 'IBM Plex Mono', monospace";
+const NARROW = 560;
+
+/** uPlot's gap is null. */
+function dataOf(chart: Chart, seconds: Float64Array): uPlot.AlignedData {
+  return [
+    Array.from(seconds),
+    ...chart.series.map(({ values }) =>
+      Array.from(values, (value) => (Number.isFinite(value) ? value : null)),
+    ),
+  ];
+}
+
+function optionsOf(
+  chart: Chart,
+  colours: Colours,
+  size: { width: number; height: number },
+  hovered: (bin: number | null) => void,
+): uPlot.Options {
+  const axis = {
+    stroke: colours.dim,
+    font: FONT,
+    grid: { stroke: colours.line, width: 1 },
+    ticks: { show: false },
+    gap: 4,
+  };
+  return {
+    ...size,
+    padding: [4, 10, 0, 0],
+    legend: { show: false },
+    cursor: {
+      sync: { key: SYNC_KEY },
+      drag: { x: true, y: false, setScale: false },
+      points: { size: 5 },
+    },
+    scales: {
+      x: { time: false },
+      y: {
+        distr: (chart.isLogarithmic ? LOGARITHMIC : LINEAR) as uPlot.Scale.Distr,
+        range: () => extremes(chart),
+      },
+    },
+    axes: [
+      {
+        ...axis,
+        size: AXIS_HEIGHT,
+        splits: (_plot, _axis, from, to) =>
+          timeTicks(from * 1e9, to * 1e9, size.width / 110).map(({ at }) => at / 1e9),
+        values: (plot) =>
+          timeTicks(
+            (plot.scales['x']?.min ?? 0) * 1e9,
+            (plot.scales['x']?.max ?? 1) * 1e9,
+            size.width / 110,
+          ).map(({ text }) => text),
+      },
+      {
+        ...axis,
+        size: AXIS_WIDTH,
+        splits: () => {
+          const [low, high] = extremes(chart);
+          return chart.isLogarithmic ? [low, Math.sqrt(low * high), high] : [0, high / 2, high];
+        },
+        // On a logarithmic scale uPlot would leave out what is no power of ten.
+        filter: (_plot, splits) => splits,
+        values: (_plot, splits) => splits.map(chart.format),
+      },
+    ],
+    series: [
+      {},
+      ...chart.series.map(({ name, colour }) => ({
+        label: name,
+        stroke: colour(colours),
+        width: 1.2,
+        points: { show: false },
+        spanGaps: false,
+      })),
+    ],
+    hooks: {
+      setCursor: [(plot) => hovered(plot.cursor.idx ?? null)],
+      setSelect: [
+        (plot) => {
+          const { left, width } = plot.select;
+          if (width < 3) return;
+          const from = plot.posToVal(left, 'x') * 1e9;
+          const to = plot.posToVal(left + width, 'x') * 1e9;
+          plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+          setBrush({ sectors: null, time: rounded({ from: Math.max(0, from), to }) });
+        },
+      ],
+    },
+  };
+}
+
+/** One chart. uPlot is made anew when its series, size or colours change, and given data else. */
+function TimeChart(props: {
+  readonly chart: Chart;
+  readonly seconds: Float64Array;
+  readonly width: number;
+  readonly height: number;
+}) {
+  const { chart, seconds, width, height } = props;
+  const colours = useColours();
+  const place = useRef<HTMLDivElement>(null);
+  const values = useRef<(HTMLSpanElement | null)[]>([]);
+  const plot = useRef<uPlot | null>(null);
+  /** What hooks read: they live as long as the plot. */
+  const newest = useRef({ chart, seconds });
+  const names = chart.series.map(({ name }) => name).join(' ');
+  useEffect(() => {
+    newest.current = { chart, seconds };
+    plot.current?.setData(dataOf(chart, seconds));
+  }, [chart, seconds]);
+  useEffect(() => {
+    const element = place.current;
+    if (!element || width < 80 || height < 30) return;
+    const live: Chart = {
+      ...newest.current.chart,
+      get series() {
+        return newest.current.chart.series;
+      },
+    };
+    const hovered = (bin: number | null): void => {
+      newest.current.chart.series.forEach(({ values: own }, index) => {
+        const value = bin === null ? NaN : (own[bin] ?? NaN);
+        const target = values.current[index];
+        if (target) target.textContent = Number.isFinite(value) ? live.format(value) : '';
+      });
+    };
+    const made = new uPlot(
+      optionsOf(live, colours, { width, height }, hovered),
+      dataOf(live, newest.current.seconds),
+      element,
+    );
+    plot.current = made;
+    return () => {
+      plot.current = null;
+      made.destroy();
+    };
+  }, [names, colours, width, height]);
+  return (
+    <figure className="time-chart" data-testid="time-chart" data-title={chart.title}>
+      <figcaption>
+        {chart.title}
+        {chart.series.map(({ name, colour }, index) => (
+          <span key={name} className="data" style={{ color: colour(colours) }}>
+            {name}{' '}
+            <span
+              ref={(element) => {
+                values.current[index] = element;
+              }}
+            />
+          </span>
+        ))}
+      </figcaption>
+      <div ref={place} />
+    </figure>
+  );
+}
+
+function TimeCharts({ charts }: { readonly charts: Charts }) {
+  const [place, size] = useSize();
+  const columns = size.width < NARROW ? 1 : 2;
+  const rows = columns === 1 ? charts.charts.length : charts.charts.length / 2;
+  const width = Math.floor(size.width / columns) - 4;
+  const height = Math.max(64, Math.floor(size.height / rows) - TITLE_HEIGHT - 2);
+  return (
+    <div ref={place} className="time-charts" data-columns={columns} data-testid="time-picture">
+      {charts.charts.map((chart) => (
+        <TimeChart
+          key={chart.title}
+          chart={chart}
+          seconds={charts.seconds}
+          width={width}
+          height={height}
+        />
+      ))}
+    </div>
+  );
+}
+
+/** Four charts below each other, wide enough to be read. */
+const SAVED = { width: 900, height: 560 };
+
+export function TimeTab() {
+  const result = useDerived('time');
+  const newest = useRef<TimeResult | null>(null);
+  useEffect(() => {
+    newest.current = result;
+  }, [result]);
+  useEffect(
+    () => offerSaving(timePicture, () => newest.current && { result: newest.current, size: SAVED }),
+    [],
+  );
+  const charts = useMemo(() => (result?.bins ? chartsOf(result) : null), [result]);
+  if (!result) return null;
+  return charts ? <TimeCharts charts={charts} /> : <NothingYet />;
+}
