@@ -1,7 +1,7 @@
 // The dm-user route on a real kernel, in a virtual machine: the product's command line,
 // daemon, engine and helper with the module.
 //
-//   node test/route/run.mjs [--kernel SERIES | --kernel NAME=DIRECTORY]
+//   node test/route/run.mjs [--kernel SERIES | --kernel NAME=DIRECTORY] [SCRIPT...]
 //
 // It runs what is in dist/ (npm run build). A line for each test, then `N passed, N failed`.
 import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
@@ -13,7 +13,10 @@ import { boot } from '../kmod/rig.mjs';
 
 /** The kernel that people have: Debian 12's newest. */
 const usual = '6.12';
+const usualScripts = ['whole-path.mjs', 'ordinary-user.mjs'];
 const built = join(root, 'build/route');
+
+const guest = join(root, 'test/route/guest');
 
 /** A word in a bash script. */
 export const quote = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
@@ -54,7 +57,7 @@ async function runInGuest(kernel, { scripts, seconds, tell }) {
     notes = [];
   };
   const programs = scripts.map((name) =>
-    [process.execPath, join(root, 'test/route/guest', name)].map(quote).join(' '),
+    [process.execPath, join(guest, name)].map(quote).join(' '),
   );
   const script = [
     ...preparation(module, copyProduct()),
@@ -79,7 +82,7 @@ async function runInGuest(kernel, { scripts, seconds, tell }) {
  * @param {{ kernel?: string, scripts?: string[] }} options
  * @returns {Promise<import('../../scripts/checks/suites.mjs').Outcome>}
  */
-export async function testRoute({ kernel: wanted = usual, scripts = ['whole-path.mjs'] } = {}) {
+export async function testRoute({ kernel: wanted = usual, scripts = usualScripts } = {}) {
   const outcome = { passed: 0, failed: 0, skips: [], failures: [] };
   const tell = ({ name, ok, seconds, notes }) => {
     console.log(`${ok ? 'ok' : 'not ok'} - ${name}${seconds === '-' ? '' : ` (${seconds} s)`}`);
@@ -111,7 +114,8 @@ function parse(words) {
   while (words.length > 0) {
     const word = words.shift();
     if (word === '--kernel' && words.length > 0) options.kernel = words.shift();
-    else throw new UserError(`unknown word ${word}`);
+    else if (existsSync(join(guest, word))) (options.scripts ??= []).push(word);
+    else throw new UserError(`${word} is neither an option nor a script of test/route/guest`);
   }
   return options;
 }

@@ -2,12 +2,13 @@
  * What works on this machine and what is in the way: `bioscope doctor` and the
  * window's panel. Looks at files and asks nobody for a password.
  */
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { release } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { NativeAddon } from '../../addon/addon';
 import type { RouteName } from '../../contract/disk';
 import type { Machine, MachineCheck, MachineRoute } from '../../contract/machine';
+import { findAgent, findInstallation } from '../../privileged/installation';
 import type { Privileges } from '../../privileged/privileges';
 import { dmUserObstacle, moduleState } from './dm-user-module';
 import { moduleSources } from './module-sources';
@@ -20,7 +21,7 @@ const both: readonly RouteName[] = ['fuse-loop', 'dm-user'];
 /** The routes, the preferred one first. */
 export function machineRoutes(privileges: Privileges): readonly MachineRoute[] {
   const obstacle = dmUserObstacle();
-  const fuse = canOpen('/dev/fuse');
+  const fuse = privileges.available ? existsSync('/dev/fuse') : canOpen('/dev/fuse');
   const isTargets = privileges.targets !== null;
   const dmUser = obstacle === null && isTargets;
   return [
@@ -53,9 +54,9 @@ export function probeMachine(privileges: Privileges, addon: NativeAddon): Machin
       deviceMapperCheck(),
       moduleCheck(),
       dmsetupCheck(),
-      fuseCheck(),
+      fuseCheck(privileges),
       loopCheck(),
-      ...userChecks(privileges),
+      ...userChecks(),
       memoryCheck(addon),
     ],
   };
@@ -131,7 +132,7 @@ function dmsetupCheck(): MachineCheck {
   };
 }
 
-function fuseCheck(): MachineCheck {
+function fuseCheck(privileges: Privileges): MachineCheck {
   const about = { id: 'fuse', title: 'FUSE', routes: ['fuse-loop'] } as const;
   if (!existsSync('/dev/fuse')) {
     return {
@@ -141,7 +142,8 @@ function fuseCheck(): MachineCheck {
       remedy: ['sudo modprobe fuse'],
     };
   }
-  if (!canOpen('/dev/fuse')) {
+  // The helper opens it for those who may not.
+  if (!privileges.available && !canOpen('/dev/fuse')) {
     return {
       ...about,
       finding: 'missing',
@@ -149,12 +151,12 @@ function fuseCheck(): MachineCheck {
       remedy: ['sudo chmod 0666 /dev/fuse'],
     };
   }
-  const helper = isRoot() || isProgram('fusermount3');
+  const helper = privileges.available || isProgram('fusermount3');
   return {
     ...about,
     finding: helper ? 'ok' : 'missing',
     detail: helper
-      ? '/dev/fuse can be opened.'
+      ? 'It is there and can be used.'
       : 'fusermount3, with which an ordinary user mounts, is not installed.',
     remedy: helper ? [] : ['sudo apt-get install --yes fuse3'],
   };
@@ -175,40 +177,46 @@ function loopCheck(): MachineCheck {
 }
 
 /** How an ordinary user gets what needs root. */
-function userChecks(privileges: Privileges): readonly MachineCheck[] {
+function userChecks(): readonly MachineCheck[] {
+  const powers = { id: 'privileges', title: 'Powers', routes: both } as const;
   if (isRoot()) {
-    return [
-      {
-        id: 'privileges',
-        title: 'Powers',
-        finding: 'ok',
-        detail: 'Bioscope runs as root.',
-        remedy: [],
-        routes: both,
-      },
-    ];
+    return [{ ...powers, finding: 'ok', detail: 'Bioscope runs as root.', remedy: [] }];
   }
-  const pkexec = isProgram('pkexec');
-  return [
-    {
-      id: 'pkexec',
-      title: 'pkexec',
-      finding: pkexec ? 'ok' : 'missing',
-      detail: pkexec
-        ? 'It is installed.'
-        : 'It asks for the password for what needs root, and it is not installed.',
-      remedy: pkexec ? [] : ['sudo apt-get install --yes pkexec polkitd'],
-      routes: both,
-    },
-    {
-      id: 'privileges',
-      title: 'Powers',
-      finding: privileges.available ? 'ok' : 'missing',
-      detail: privileges.explanation,
-      remedy: [],
-      routes: both,
-    },
-  ];
+  const { problem, explanation, remedy } = findInstallation();
+  const helper: MachineCheck = {
+    ...powers,
+    finding: problem === null ? 'ok' : 'missing',
+    detail: explanation,
+    remedy: [...remedy],
+  };
+  return problem === null ? [helper, agentCheck()] : [helper];
+}
+
+/** Without an agent polkit can ask nobody, and what no rule allows is refused. */
+function agentCheck(): MachineCheck {
+  const agent = findAgent(processes());
+  return {
+    id: 'polkit-agent',
+    title: 'The polkit agent',
+    finding: agent === null ? 'advice' : 'ok',
+    detail:
+      agent === null
+        ? 'No program that shows polkit’s questions is known to run for this user: a password cannot be asked for, unless the desktop has an agent of another name, or a rule allows it without. In a terminal pkttyagent is one.'
+        : `${agent} runs: a password is asked for once.`,
+    remedy: agent === null ? [`pkttyagent --process ${process.pid} &`] : [],
+    routes: both,
+  };
+}
+
+function* processes(): Generator<{ readonly name: string; readonly uid: number }> {
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      const name = readFileSync(join('/proc', pid, 'comm'), 'utf8').trim();
+      yield { name, uid: statSync(join('/proc', pid)).uid };
+    } catch {
+      // It has just ended.
+    }
+  }
 }
 
 /** What the threads that serve I/O could not be promised, as far as they have run. */

@@ -152,7 +152,7 @@ export class FakeAddon implements NativeAddon {
   crc32c(): never {
     throw new Error('the fake addon sums nothing up');
   }
-  memoryPromise() {
+  memoryPromise(): ReturnType<NativeAddon['memoryPromise']> {
     return { ioFlusher: null, locked: null };
   }
   lockCode(): Promise<void> {

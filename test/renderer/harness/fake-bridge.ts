@@ -92,7 +92,7 @@ export class FakeBridge implements WindowBridge {
       window.postMessage(traceChannel, '*', [port2]);
       return {};
     },
-    'disks.attach': ({ path, readOnly }) => {
+    'disks.attach': ({ path, readOnly, route = 'auto' }) => {
       const number = this.#nextDisk++;
       const name = path.split('/').at(-1) ?? path;
       if (name.includes('missing')) {
@@ -109,13 +109,15 @@ export class FakeBridge implements WindowBridge {
         name,
         imagePath: path,
         readOnly,
+        route: route === 'auto' ? 'fuse-loop' : route,
       });
       this.setDisks([...this.disks, disk]);
       this.#open(disk);
       return disk;
     },
-    'disks.detach': ({ disk }) => {
+    'disks.detach': ({ disk, deferred = false }) => {
       const held = this.disks.find(({ id }) => id === disk);
+      if (deferred) return {};
       if (held && held.holders.length > 0) {
         const message = `${held.device ?? held.name} is in use: mounted on /mnt/rootfs. Unmount it, then detach again.`;
         throw new Refused(

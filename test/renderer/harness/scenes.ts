@@ -170,6 +170,41 @@ const scenes = {
     perSecond: 0,
     lost: 0n,
   },
+  targets: {
+    daemon: running,
+    disks: [
+      madeDisk({
+        id: diskId('disk-0'),
+        number: 0,
+        route: 'dm-user',
+        device: '/dev/mapper/bioscope-1000-d0-3f2a',
+        holders: [
+          {
+            kind: 'mount',
+            device: '/dev/mapper/bioscope-1000-d0-3f2a',
+            name: '/mnt/rootfs',
+            pid: null,
+          },
+        ],
+      }),
+      madeDisk({
+        id: diskId('disk-1'),
+        number: 1,
+        name: 'lost.img',
+        route: 'dm-user',
+        state: 'failed',
+        hanging: true,
+        device: '/dev/mapper/bioscope-1000-d1-77c0',
+        failure: errorValue(
+          'DISK_FAILED',
+          '/home/anna/lost.img does not exist. Until then every request to /dev/mapper/bioscope-1000-d1-77c0 waits.',
+        ),
+      }),
+    ],
+    requests: 500,
+    perSecond: 0,
+    lost: 0n,
+  },
   empty: { daemon: running, disks: [], requests: 0, perSecond: 0, lost: 0n },
   starting: { daemon: { phase: 'starting' }, disks: [], requests: 0, perSecond: 0, lost: 0n },
   failed: {

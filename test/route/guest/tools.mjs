@@ -47,11 +47,14 @@ export function startDaemon() {
 
 export const daemonLog = () => readFileSync(join(runtime, 'daemon.log'), 'utf8');
 
-/** The process of the daemon that has the lock; null when there is none. */
-export function daemonPid() {
+/** The daemon's process; null when there is none. */
+export const daemonPid = () => processNamed('bioscope-daemon');
+
+/** A living process of this name (its first 15 bytes); null when there is none. */
+export function processNamed(name) {
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     try {
-      if (readFileSync(`/proc/${pid}/comm`, 'utf8').trim() !== 'bioscope-daemon') continue;
+      if (readFileSync(`/proc/${pid}/comm`, 'utf8').trim() !== name.slice(0, 15)) continue;
       // A dead one whose parent has not asked how it ended has no files.
       if (readdirSync(`/proc/${pid}/fd`).length > 0) return Number(pid);
     } catch {
