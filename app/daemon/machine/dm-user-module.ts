@@ -39,7 +39,10 @@ function hasDeviceMapper({ proc }: ModuleRoots): boolean {
 
 /** What a line begins with; what follows the colon are others that it needs. `modules.dep` and `modules.builtin` name files, e.g. "updates/dkms/dm-user.ko.xz: ...". */
 function lists(index: string, name: string): boolean {
-  const pattern = new RegExp(`^(\\S*/)?${name.replace('-', '[-_]')}\\.ko(\\.(xz|zst|gz))?(:|$)`, 'm');
+  const pattern = new RegExp(
+    `^(\\S*/)?${name.replace('-', '[-_]')}\\.ko(\\.(xz|zst|gz))?(:|$)`,
+    'm',
+  );
   try {
     return pattern.test(readFileSync(index, 'utf8'));
   } catch {
