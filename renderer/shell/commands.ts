@@ -4,7 +4,7 @@ import type { MenuCommand } from '../../app/contract/window-api';
 import { chooseImages, detach } from '../disks/disk-actions';
 import { useDisks } from '../disks/disk-state';
 import { FILTER_FIELD_ID } from '../trace/filter-field';
-import { GRID_ID } from '../trace/table/trace-table';
+import { GRID_ID } from '../trace/table/names';
 import { traceSession } from '../trace/trace-client';
 import { useTraceView } from '../trace/view-state';
 import { type InspectorTab, useShell } from './shell-state';

@@ -2,6 +2,7 @@
 import { useSyncExternalStore } from 'react';
 import type { DaemonState } from '../../app/contract/window-api';
 import { useDaemonCpu, useDiskNumbers, useDisks, useSelectedDisk } from '../disks/disk-state';
+import { rowsKeptChoices, useRowsKept } from '../trace/rows-kept';
 import { frameCounts } from '../trace/trace-client';
 import { useTraceView } from '../trace/view-state';
 import { formatBytes, formatCount } from '../widgets/numbers';
@@ -48,6 +49,26 @@ function RouteWord() {
   return available.length > 0 ? available.map((route) => route.name).join(', ') : 'no route';
 }
 
+/** How many the window keeps. */
+function KeptChoice() {
+  const rows = useRowsKept((state) => state.rows);
+  return (
+    <select
+      className="kept-choice"
+      aria-label="Requests kept at most"
+      title="Requests this window keeps at most, of all disks together; the oldest leave first"
+      value={rows}
+      onChange={(event) => useRowsKept.setState({ rows: Number(event.target.value) })}
+    >
+      {rowsKeptChoices.map((choice) => (
+        <option key={choice} value={choice}>
+          of {formatCount(choice)}
+        </option>
+      ))}
+    </select>
+  );
+}
+
 export function StatusBar() {
   const daemon = useDisks((state) => state.daemon);
   const disk = useSelectedDisk();
@@ -78,12 +99,8 @@ export function StatusBar() {
           >
             {formatCount(lost)} lost
           </span>
-          <span
-            className="status-wide"
-            data-testid="status-kept"
-            title="Requests this window keeps, of the 1,048,576 it can"
-          >
-            {formatCount(own.kept)} kept
+          <span className="status-wide" data-testid="status-kept">
+            {formatCount(own.kept)} kept <KeptChoice />
           </span>
         </>
       )}

@@ -5,7 +5,7 @@ import { completions, type Completions } from '../../app/filter/complete';
 import type { FilterProblem } from '../../app/filter/filter';
 import { Icon } from '../widgets/icon';
 import { rememberFilter, toggleSaved, useFilterMemory } from './filter-memory';
-import { GRID_ID } from './table/trace-table';
+import { GRID_ID } from './table/names';
 import { traceSession } from './trace-client';
 import { useTraceView } from './view-state';
 

@@ -67,6 +67,19 @@ export class RowView {
     return this.#data.getUint32(this.#offset + at.flags, LITTLE_ENDIAN);
   }
 
+  /** Nanoseconds from arrival to the call of the backend. */
+  get wait(): number {
+    return this.#data.getUint32(this.#offset + at.backendDelayNs, LITTLE_ENDIAN);
+  }
+
+  get queue(): number {
+    return this.#data.getUint16(this.#offset + at.queue, LITTLE_ENDIAN);
+  }
+
+  get depth(): number {
+    return this.#data.getUint16(this.#offset + at.depth, LITTLE_ENDIAN);
+  }
+
   get error(): number {
     return this.#data.getUint16(this.#offset + at.error, LITTLE_ENDIAN);
   }

@@ -4,6 +4,7 @@ import type { Disk } from '../../app/contract/disk';
 import { CommandLine } from '../widgets/copy';
 import { Icon } from '../widgets/icon';
 import { formatCount } from '../widgets/numbers';
+import { useRowsKept } from './rows-kept';
 import { frameCounts, traceSession } from './trace-client';
 import { useTraceView } from './view-state';
 
@@ -12,6 +13,7 @@ export function TraceNotices() {
   const paused = useTraceView((state) => state.paused);
   const cleared = useTraceView((state) => state.cleared);
   const following = useTraceView((state) => state.following);
+  const rows = useRowsKept((state) => state.rows);
   const { heldBack, left, below } = useSyncExternalStore(
     frameCounts.subscribe,
     frameCounts.snapshot,
@@ -43,7 +45,9 @@ export function TraceNotices() {
             </span>
           )}
           {left > 0 && (
-            <span title="The window keeps the newest 1,048,576 requests of a disk">
+            <span
+              title={`The window keeps ${formatCount(rows)} requests of all disks together`}
+            >
               The {formatCount(left)} oldest requests have left the table.
             </span>
           )}

@@ -54,6 +54,8 @@ export class TraceSession {
   /** The selected row: by sequence, or by place until a frame tells its sequence. */
   #selection: { sequence: number } | { ordinal: number } | null = null;
   #selectedOrdinal: number | null = null;
+  /** Where a range of selected rows begins, a sequence; it ends at the selected row. */
+  #rangeFrom: number | null = null;
   /** The row that shall keep its place, as of the last view sent. */
   #anchor: View['anchor'] = null;
 
@@ -78,6 +80,14 @@ export class TraceSession {
 
   get selectedSequence(): number | null {
     return this.#selection && 'sequence' in this.#selection ? this.#selection.sequence : null;
+  }
+
+  /** The sequences of the selected rows, first to last; null unless there are several. */
+  get range(): { readonly first: number; readonly last: number } | null {
+    const from = this.#rangeFrom;
+    const to = this.selectedSequence;
+    if (from === null || to === null || from === to) return null;
+    return { first: Math.min(from, to), last: Math.max(from, to) };
   }
 
   // --- from the worker ---
@@ -129,6 +139,7 @@ export class TraceSession {
     this.#pausedAt = place.pausedAt;
     this.#selection = place.selected === null ? null : { sequence: place.selected };
     this.#selectedOrdinal = null;
+    this.#rangeFrom = null;
     this.#frame = null;
     this.#drawn = null;
     this.#top = 0;
@@ -171,9 +182,14 @@ export class TraceSession {
 
   // --- the selected row ---
 
-  /** Selects the row at `ordinal` of the frame, if it is there, and stays with it. */
-  selectAt(ordinal: number): void {
+  /**
+   * Selects the row at `ordinal` of the frame, if it is there, and stays with it.
+   * `extend`: and all between it and the row selected before (in the order of arrival).
+   */
+  selectAt(ordinal: number, extend = false): void {
     this.#holdStill();
+    const canExtend = extend && this.#state.getState().sorting === null;
+    this.#rangeFrom = canExtend ? (this.#rangeFrom ?? this.selectedSequence) : null;
     const sequence = this.#sequenceAt(ordinal);
     this.#selection = sequence === null ? { ordinal } : { sequence };
     this.#selectedOrdinal = ordinal;
@@ -188,13 +204,14 @@ export class TraceSession {
 
   clearSelection(): void {
     this.#selection = null;
+    this.#rangeFrom = null;
     this.#selectedOrdinal = null;
     this.#state.setState({ selected: null, selectedIsListed: false });
     this.#changed();
   }
 
   /** Moves the selection, and the view with it. */
-  move(movement: Movement): void {
+  move(movement: Movement, extend = false): void {
     this.#holdStill();
     const frame = this.#frame;
     if (!frame || frame.end === frame.first) return;
@@ -212,7 +229,7 @@ export class TraceSession {
     const ordinal = Math.max(frame.first, Math.min(target, frame.end - 1));
     this.#state.setState({ following: false });
     this.#reveal(ordinal);
-    this.selectAt(ordinal);
+    this.selectAt(ordinal, extend);
   }
 
   /** Selects the row at `ordinal` of the list, which may be far from what is seen, and shows it in the middle. */
@@ -288,6 +305,7 @@ export class TraceSession {
   sort(sorting: Sorting | null): void {
     this.#state.setState({ sorting, following: sorting === null });
     this.#anchor = null;
+    this.#rangeFrom = null;
     this.#top = sorting === null ? this.#top : 0;
     this.#changed();
   }

@@ -182,7 +182,9 @@ describe.skipIf(browserPath === null)('the window (needs a Chromium)', () => {
     await page.getByTestId('status-requests').getByText('1,200,000 requests').waitFor();
     const grid = page.getByTestId('trace-grid');
     await expect.poll(async () => (await sequences()).at(-1)).toBe(1_200_000);
-    expect(await grid.getAttribute('aria-rowcount')).toBe('1048577');
+    expect(await grid.getAttribute('aria-rowcount')).toBe('1200001');
+    await page.getByLabel('Requests kept at most').selectOption(String(1_048_576));
+    await expect.poll(() => grid.getAttribute('aria-rowcount')).toBe('1048577');
     await grid.focus();
     await page.keyboard.press('Home');
     const oldest = 1_200_000 - 1_048_576 + 1;
@@ -259,5 +261,98 @@ describe.skipIf(browserPath === null)('the window (needs a Chromium)', () => {
       .poll(() => page.getByTestId('filter-text').inputValue())
       .toBe('sector in 649472..649727');
     await expect.poll(sequences).toContain(489);
+  });
+
+  it('completes a filter, and keeps it among the recent ones', async () => {
+    await open('quiet');
+    const field = page.getByTestId('filter-text');
+    await field.fill('');
+    await field.pressSequentially('fla');
+    await page.getByRole('option', { name: /^flags/ }).waitFor();
+    await page.keyboard.press('Tab');
+    await page.getByRole('option', { name: /^has/ }).click();
+    await page.keyboard.type('fu');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => field.inputValue()).toBe('flags has fua ');
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Enter');
+    await expect.poll(async () => (await rows().count()) > 0).toBe(true);
+    const flags = rows().locator('[data-column=flags]');
+    expect(await flags.filter({ hasNotText: 'FUA' }).count()).toBe(0);
+    await page.getByTestId('filter-memory').click();
+    await page.getByRole('menuitem', { name: 'Save this filter' }).click();
+    await field.fill('');
+    await page.getByTestId('filter-memory').click();
+    await page.getByRole('menuitem', { name: 'flags has fua' }).click();
+    await expect.poll(() => field.inputValue()).toBe('flags has fua');
+  });
+
+  it('sorts by latency, filters by a value, jumps, and marks', async () => {
+    await open('quiet');
+    await page.getByRole('columnheader', { name: 'Latency' }).click();
+    const latencies = () =>
+      rows().evaluateAll((elements) =>
+        elements
+          .sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top)
+          .map((row) =>
+            Number(
+              row
+                .querySelector<HTMLElement>('[data-column=latency]')!
+                .title.replaceAll(/[^0-9]/g, ''),
+            ),
+          ),
+      );
+    await expect
+      .poll(async () => {
+        const shown = await latencies();
+        return (
+          shown.length > 5 && shown.every((one, index) => index === 0 || one <= shown[index - 1]!)
+        );
+      })
+      .toBe(true);
+    await page.getByRole('columnheader', { name: 'Seq' }).click();
+    await page.getByTestId('trace-grid').focus();
+    await page.keyboard.press('Control+g');
+    await page.keyboard.type('123');
+    await page.keyboard.press('Enter');
+    const row = page.locator('[data-testid=trace-row][data-sequence="123"]');
+    await expect.poll(() => row.getAttribute('aria-selected')).toBe('true');
+    await page.keyboard.press('m');
+    await expect.poll(() => row.getAttribute('class')).toContain('marked');
+    await page.keyboard.press('Shift+ArrowDown');
+    await page.keyboard.press('Control+Shift+C');
+    await expect.poll(copied).toMatch(/^Seq,Time \(s\),Op,.*\n123,.*\n124,[^\n]*$/);
+    await page.getByTestId('filter-text').fill('marked');
+    await expect.poll(sequences).toEqual([123]);
+    await row.locator('[data-column=operation]').click({ button: 'right' });
+    await page.getByRole('menuitem', { name: /^Filter: op == / }).click();
+    await expect
+      .poll(() => page.getByTestId('filter-text').inputValue())
+      .toMatch(/^marked && op == /);
+    await expect.poll(sequences).toEqual([123]);
+  });
+
+  it('hides, widens and moves columns', async () => {
+    await open('quiet');
+    const titles = () => page.getByRole('columnheader').allInnerTexts();
+    await page.getByRole('columnheader', { name: 'Flags' }).click({ button: 'right' });
+    await page.getByRole('menuitemcheckbox', { name: 'Flags' }).click();
+    await page.keyboard.press('Escape');
+    await expect.poll(titles).not.toContain('Flags');
+    await page.getByRole('columnheader', { name: 'Op' }).click({ button: 'right' });
+    await page.getByRole('menuitem', { name: 'Move left' }).click();
+    await expect.poll(async () => (await titles()).slice(0, 3)).toEqual(['Seq', 'Op', 'Time (s)']);
+    const width = async () =>
+      (await page.getByRole('columnheader', { name: 'Op' }).boundingBox())!.width;
+    const before = await width();
+    const edge = (await page.getByTestId('column-edge-operation').boundingBox())!;
+    await page.mouse.move(edge.x + 3, edge.y + 5);
+    await page.mouse.down();
+    await page.mouse.move(edge.x + 43, edge.y + 5, { steps: 3 });
+    await page.mouse.up();
+    await expect.poll(width).toBeGreaterThan(before + 30);
+    const cells = rows().first().getByRole('gridcell');
+    await expect.poll(async () => (await cells.nth(1).boundingBox())!.width).toBe(await width());
   });
 });

@@ -26,4 +26,9 @@ export const flags: Column = {
     flagsOf(row.flags)
       .map(({ name }) => name)
       .join(' '),
+  conditions: (row) => {
+    const names = flagsOf(row.flags).map(({ name }) => name.toLowerCase());
+    if (names.length === 0) return ['flags == none'];
+    return [`flags has ${names.length === 1 ? names.join('') : `{${names.join(', ')}}`}`];
+  },
 };

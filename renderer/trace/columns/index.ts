@@ -1,13 +1,19 @@
-/** The table's columns, left to right. */
+/** The table's columns, left to right until the user arranges them. */
 import type { Column } from './column';
 import { flags } from './flags';
 import { latency } from './latency';
+import { depth } from './depth';
 import { length } from './length';
+import { note } from './note';
 import { operation } from './operation';
+import { queue } from './queue';
 import { result } from './result';
 import { sector } from './sector';
 import { sequence } from './sequence';
 import { time } from './time';
+import { wait } from './wait';
+
+export type { Column };
 
 export const columns: readonly Column[] = [
   sequence,
@@ -18,4 +24,8 @@ export const columns: readonly Column[] = [
   flags,
   latency,
   result,
+  wait,
+  queue,
+  depth,
+  note,
 ];

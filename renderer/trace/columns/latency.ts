@@ -36,4 +36,6 @@ export const latency: Column = {
     cell.classList.toggle('slow', ns >= SLOW);
   },
   text: (row) => `${row.latency / 1000} µs`,
+  sorting: 'latency',
+  conditions: (row) => [`latency >= ${row.latency}ns`, `latency <= ${row.latency}ns`],
 };

@@ -20,4 +20,6 @@ export const length: Column = {
     }
   },
   text: (row) => String(row.length),
+  sorting: 'length',
+  conditions: (row) => [`len == ${row.length}`],
 };

@@ -21,4 +21,5 @@ export const operation: Column = {
     if (cell.lastElementChild) cell.lastElementChild.textContent = name;
   },
   text: (row) => operationWord(row.operation).name,
+  conditions: (row) => [`op == ${operationWord(row.operation).name.replaceAll(' ', '-')}`],
 };

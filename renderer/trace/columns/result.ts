@@ -19,4 +19,5 @@ export const result: Column = {
     cell.classList.toggle('failed', row.result !== BIOSCOPE_RESULT_OK);
   },
   text: word,
+  conditions: (row) => [`result == ${word(row).replace(' ', '-')}`],
 };

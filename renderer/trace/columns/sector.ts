@@ -16,4 +16,9 @@ export const sector: Column = {
     }
   },
   text: (row) => (row.length === 0 ? '' : String(row.sector)),
+  conditions: (row) => {
+    if (row.length === 0) return [];
+    const last = row.sector + Math.ceil(row.length / SECTOR_BYTES) - 1;
+    return [`sector in ${row.sector}..${last}`, `start == ${row.sector}`];
+  },
 };

@@ -9,4 +9,5 @@ export const sequence: Column = {
   align: 'right',
   draw: (cell, row) => setText(cell, formatCount(row.sequence)),
   text: (row) => String(row.sequence),
+  conditions: (row) => [`seq >= ${row.sequence}`, `seq <= ${row.sequence}`],
 };

@@ -16,4 +16,5 @@ export const time: Column = {
   align: 'right',
   draw: (cell, row) => setText(cell, seconds(row.time), `${formatCount(row.time)} ns`),
   text: (row) => seconds(row.time).replaceAll(',', ''),
+  conditions: (row) => [`time >= ${row.time}ns`, `time <= ${row.time}ns`],
 };

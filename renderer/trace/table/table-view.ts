@@ -5,9 +5,11 @@
  */
 import { operationWord, resultNames } from '../../../app/contract/trace';
 import { VirtualScroller, wheelRows } from '../../widgets/virtual-scroller';
-import { columns } from '../columns';
+import type { Column } from '../columns';
+import { noteOf } from '../marks';
 import { RowView } from '../row-view';
 import type { TraceSession } from '../trace-session';
+import { gridTracks, shownColumns, useColumnLayout } from './column-layout';
 
 /** Pixels; table.css says the same. */
 export const ROW_HEIGHT = 19;
@@ -20,6 +22,12 @@ interface PooledRow {
   isShown: boolean;
 }
 
+export interface Cell {
+  /** Id of the column. */
+  readonly column: string;
+  readonly sequence: number;
+}
+
 export class TableView {
   readonly #session: TraceSession;
   readonly #grid: HTMLElement;
@@ -27,6 +35,8 @@ export class TableView {
   readonly #scroller: VirtualScroller;
   readonly #observer: ResizeObserver;
   readonly #row = new RowView();
+  readonly #forgetLayout: () => void;
+  #columns: readonly Column[] = [];
   #pool: PooledRow[] = [];
   #visible = 1;
 
@@ -37,14 +47,15 @@ export class TableView {
     this.#body = body;
     this.#scroller = new VirtualScroller(body.id, (top) => session.scrollTo(top));
     scroller.append(this.#scroller.element);
-    grid.style.setProperty('--columns', columns.map(({ width }) => width).join(' '));
+    this.#forgetLayout = useColumnLayout.subscribe(() => this.#arrange());
     this.#observer = new ResizeObserver(() => this.#measure());
     this.#observer.observe(body);
     body.addEventListener('wheel', this.#wheel, { passive: false });
-    this.#measure();
+    this.#arrange();
   }
 
   dispose(): void {
+    this.#forgetLayout();
     this.#observer.disconnect();
     this.#body.removeEventListener('wheel', this.#wheel);
     this.#body.replaceChildren();
@@ -57,8 +68,22 @@ export class TableView {
     return this.#pool.find((row) => row.element === element && row.isShown)?.ordinal ?? null;
   }
 
+  /** Whether `target` lies in a row of a selected range. */
+  isSelected(target: EventTarget | null): boolean {
+    const element = target instanceof Element ? target.closest('[role=row]') : null;
+    return this.#session.range !== null && element?.ariaSelected === 'true';
+  }
+
+  /** The cell that `target` lies in: its column's id and its request. */
+  cellAt(target: EventTarget | null): Cell | null {
+    const cell = target instanceof Element ? target.closest<HTMLElement>('[role=gridcell]') : null;
+    const row = this.#pool.find(({ element, isShown }) => isShown && element.contains(cell));
+    const column = cell?.dataset['column'];
+    return row && column !== undefined ? { column, sequence: row.sequence } : null;
+  }
+
   draw(): void {
-    const { frame, top, selectedSequence } = this.#session;
+    const { frame, top, selectedSequence, range } = this.#session;
     const first = frame?.first ?? 0;
     const end = frame?.end ?? 0;
     const start = Math.floor(top);
@@ -81,9 +106,11 @@ export class TableView {
       this.#place(pooled, ordinal, first, top);
       this.#row.at(index);
       this.#fill(pooled);
-      const isSelected = pooled.sequence === selectedSequence;
-      if (isSelected) active = pooled.element.id;
-      pooled.element.ariaSelected = String(isSelected);
+      const { sequence, element } = pooled;
+      if (sequence === selectedSequence) active = element.id;
+      const isInRange = range !== null && sequence >= range.first && sequence <= range.last;
+      element.ariaSelected = String(isInRange || sequence === selectedSequence);
+      element.classList.toggle('marked', noteOf(sequence) !== null);
     }
     this.#grid.ariaRowCount = String(end - first + 1);
     if (this.#grid.getAttribute('aria-activedescendant') !== active) {
@@ -109,7 +136,9 @@ export class TableView {
     dataset['sequence'] = String(sequence);
     dataset['operation'] = operationWord(this.#row.operation).name;
     dataset['result'] = resultNames[this.#row.result] ?? 'error';
-    columns.forEach((column, index) => {
+    // Sorted, and its row has left the trace since.
+    pooled.element.classList.toggle('gone', sequence === 0);
+    this.#columns.forEach((column, index) => {
       const cell = pooled.cells[index];
       if (cell) column.draw(cell, this.#row);
     });
@@ -118,6 +147,21 @@ export class TableView {
   /** The rows drawn so far are of another disk. */
   forget(): void {
     for (const pooled of this.#pool) pooled.sequence = -1;
+  }
+
+  /** The columns are others, or have other widths. */
+  #arrange(): void {
+    const layout = useColumnLayout.getState();
+    const shown = shownColumns(layout);
+    this.#grid.style.setProperty('--columns', gridTracks(layout));
+    const isSame =
+      shown.length === this.#columns.length &&
+      shown.every((column, index) => column === this.#columns[index]);
+    if (!isSame) {
+      this.#columns = shown;
+      for (const row of this.#pool.splice(0)) row.element.remove();
+    }
+    this.#measure();
   }
 
   #measure(): void {
@@ -137,7 +181,7 @@ export class TableView {
     element.id = `trace-row-${slot}`;
     element.role = 'row';
     element.hidden = true;
-    const cells = columns.map((column, index) => {
+    const cells = this.#columns.map((column, index) => {
       const cell = document.createElement('div');
       cell.role = 'gridcell';
       cell.ariaColIndex = String(index + 1);

@@ -109,7 +109,10 @@ export class DiskTrace {
       this.#filterKey = key;
       this.#version++;
       this.#answers = new PayloadAnswers();
+      const began = performance.now();
       this.#matches = filter && new MatchList(this.rows, compileFilter(filter, this.#context()));
+      // For the developer tools and the benchmark.
+      if (filter) performance.measure('filter', { start: began });
       this.#isSearching = filter !== null && hasPart(filter, 'payload');
     }
     return this.#matches ?? this.all;
@@ -221,6 +224,8 @@ export class DiskTrace {
     const began = performance.now();
     const list = new SortedRows(this.rows, bits, first, end, sorting);
     const tookMs = performance.now() - began;
+    performance.clearMeasures('sort');
+    performance.measure('sort', { start: began });
     this.#sorted = { key, list, version: this.#version, madeAt: now, tookMs };
     return list;
   }

@@ -2,6 +2,9 @@
 import type { DiskId } from '../../../app/contract/units';
 import type { Filter } from '../../../app/filter/filter';
 
+/** Rows kept of all disks together, unless the user chose otherwise. */
+export const ROWS_KEPT = 10_485_760;
+
 /** The order of the rows, where it is not that of arrival. */
 export interface Sorting {
   readonly by: 'latency' | 'length';
@@ -57,8 +60,8 @@ export interface PartnersAnswer {
 export type QueryAnswer =
   | ({ readonly kind: 'partners' } & PartnersAnswer)
   | { readonly kind: 'records'; readonly records: ArrayBuffer; readonly epochMonotonicNs: bigint }
-  /** Null: the list is empty. */
-  | { readonly kind: 'locate'; readonly ordinal: number | null };
+  /** Null: the list is empty. `sequence`: of the row that is there. */
+  | { readonly kind: 'locate'; readonly ordinal: number | null; readonly sequence: number };
 
 /** Page → worker. A feed's port comes along with `port`. */
 export type WorkerRequest =

@@ -6,12 +6,10 @@ import type { FeedMessage } from '../../../app/contract/feed';
 import type { DiskId } from '../../../app/contract/units';
 import { DiskTrace, shownPart } from './disk-trace';
 import { noPartners, partnersOf } from './partners';
-import type { Frame, Query, QueryAnswer, View } from './protocol';
+import { ROWS_KEPT, type Frame, type Query, type QueryAnswer, type View } from './protocol';
 import type { RowList } from './row-list';
 import { RECORD_WORDS } from './rows';
 
-/** Rows kept of all disks together, unless the user chose otherwise. */
-export const ROWS_KEPT = 10_485_760;
 /** The most rows in one frame. */
 export const ROWS_IN_FRAME = 4096;
 /** The most rows in the answer to a query: what can reasonably be copied as text. */
@@ -151,7 +149,11 @@ export class TraceStore {
       const records = copyRows(trace, list.rows(from, Math.max(0, to - from)));
       return { kind: 'records', records, epochMonotonicNs: trace.epochMonotonicNs };
     }
-    return { kind: 'locate', ordinal: trace ? locate(trace, view, query) : null };
+    const ordinal = trace ? locate(trace, view, query) : null;
+    const [row] =
+      trace && ordinal !== null ? trace.list(view, performance.now()).rows(ordinal, 1) : [];
+    const sequence = row === undefined || !trace ? 0 : trace.rows.number(row, 'sequence');
+    return { kind: 'locate', ordinal, sequence };
   }
 
   /** The disk with the most rows gives up its oldest until all fit. */

@@ -5,7 +5,7 @@ import type { Derivation, DerivationContext } from './derivation';
 import { latencyBin, LATENCY_BINS, percentile } from './latency-bins';
 import { FAMILIES, familyOf, latencyAt, passingRows, READ, timeReader, WRITE } from './rows';
 
-export const TIME_BINS = 512;
+export const TIME_BINS = 256;
 /** A key is bin << 11 | bin of latency. */
 const KEY_SHIFT = 11;
 

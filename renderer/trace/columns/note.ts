@@ -1,0 +1,17 @@
+import { noteOf } from '../marks';
+import { setText, type Column } from './column';
+
+export const note: Column = {
+  id: 'note',
+  title: 'Note',
+  hint: 'Your marks and notes: M marks a request, N writes a note',
+  width: 'minmax(80px, 1fr)',
+  align: 'left',
+  isHidden: true,
+  draw: (cell, row) => {
+    const text = noteOf(row.sequence);
+    setText(cell, text === '' ? '★' : (text ?? ''), text ?? '');
+  },
+  text: (row) => noteOf(row.sequence) ?? '',
+  conditions: (row) => (noteOf(row.sequence) === null ? [] : ['marked']),
+};

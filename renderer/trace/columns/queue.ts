@@ -1,0 +1,13 @@
+import { setText, type Column } from './column';
+
+export const queue: Column = {
+  id: 'queue',
+  title: 'Queue',
+  hint: 'The engine thread that served it',
+  width: '64px',
+  align: 'right',
+  isHidden: true,
+  draw: (cell, row) => setText(cell, String(row.queue)),
+  text: (row) => String(row.queue),
+  conditions: (row) => [`queue == ${row.queue}`],
+};

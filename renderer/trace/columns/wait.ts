@@ -1,0 +1,14 @@
+import { formatCount, formatDuration } from '../../widgets/numbers';
+import { setText, type Column } from './column';
+
+export const wait: Column = {
+  id: 'wait',
+  title: 'Wait',
+  hint: 'From arrival until the backend was called',
+  width: '82px',
+  align: 'right',
+  isHidden: true,
+  draw: (cell, row) => setText(cell, formatDuration(row.wait), `${formatCount(row.wait)} ns`),
+  text: (row) => `${row.wait / 1000} µs`,
+  conditions: (row) => [`wait >= ${row.wait}ns`, `wait <= ${row.wait}ns`],
+};
