@@ -1,13 +1,16 @@
 /** A payload with what is known of it: its structures and facts above, its bytes below. */
 import { useCallback, useMemo, useState } from 'react';
+import { operationWord } from '../../app/contract/trace';
 import { sectorToBytes } from '../../app/contract/units';
 import { pathToByte, type StructureNode } from '../structures/structure';
 import type { SelectedRequest } from '../trace/view-state';
 import { ByteFacts } from './byte-facts';
+import { Changes, useChangeMarks } from './changes';
 import { Hex, type Reveal } from './hex';
 import type { ByteRange } from './hex-view';
 import { useAnalysis } from './payload-analysis';
 import type { PayloadSource } from './payload-source';
+import { useComparison } from './previous-write';
 import { StructureTreeView } from './structure-tree';
 
 const rangeOf = ({ offset, length }: StructureNode): ByteRange => ({
@@ -27,11 +30,15 @@ function wordsOf(path: readonly StructureNode[]): string {
 export function ExplainedBytes(props: {
   readonly source: PayloadSource;
   readonly request: SelectedRequest;
+  /** The bytes are what the image holds now, not what the request carried. */
+  readonly isImage: boolean;
   readonly isWhole: boolean;
 }) {
-  const { source, request, isWhole } = props;
+  const { source, request, isImage, isWhole } = props;
   const { disk, record } = request;
   const analysis = useAnalysis(source, disk, record.sector);
+  const comparison = useComparison(request, isImage ? null : (analysis?.bytes ?? null));
+  const marks = useChangeMarks((state) => state.isOn);
   const [pointed, setPointed] = useState<StructureNode | null>(null);
   const [byte, setByte] = useState<number | null>(null);
   const [reveal, setReveal] = useState<Reveal | null>(null);
@@ -49,6 +56,13 @@ export function ExplainedBytes(props: {
             total={analysis.bytes.length}
             onReveal={show}
           />
+          {!isImage && (
+            <Changes
+              comparison={comparison}
+              isRead={operationWord(record.operation).family === 'read'}
+              onReveal={show}
+            />
+          )}
           <StructureTreeView
             structures={analysis.structures}
             startsOpen={isWhole}
@@ -63,7 +77,7 @@ export function ExplainedBytes(props: {
         base={sectorToBytes(record.sector)}
         field={byte === null ? pointed : (path.at(-1) ?? null)}
         byteMeaning={wordsOf(path)}
-        changed={null}
+        changed={marks && comparison.state === 'there' ? comparison.difference.mask : null}
         reveal={reveal}
         onByte={setByte}
       />

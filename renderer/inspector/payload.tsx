@@ -77,7 +77,7 @@ function Payload({ request, isWhole }: PayloadProps) {
             </p>
           )
         )}
-        <ExplainedBytes source={source} request={request} isWhole={isWhole} />
+        <ExplainedBytes source={source} request={request} isImage={isImage} isWhole={isWhole} />
       </div>
     );
   }

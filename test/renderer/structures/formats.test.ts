@@ -28,7 +28,7 @@ function probed(path: string): Record<string, string> {
   const lines = run('blkid', ['-p', '-o', 'export', path]).split('\n');
   return Object.fromEntries(
     lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
-  ) as Record<string, string>;
+  );
 }
 
 interface SfdiskTable {
