@@ -72,8 +72,12 @@ CASE_FAILSLAB("failslab: every allocation of create, load and resume may fail", 
 		if (result) {
 			failures++;
 			check(hit);
+			/*
+			 * The block layer takes no notice when there is no memory for the
+			 * name of a disk, and then refuses it for want of a name.
+			 */
 			if (result != -ENOMEM)
-				note("allocation %d: %s", nth, strerror(-result));
+				check_equal(result, -EINVAL);
 			check(access("/dev/dm-user/test-short", F_OK) < 0 ||
 			      dm_clear("test-short") == 0);
 		}
