@@ -29,6 +29,7 @@ export default defineConfig({
         },
       },
       { test: { name: 'block', include: ['test/block/**/*.test.ts'], ...alone } },
+      { test: { name: 'helper', include: ['test/helper/**/*.test.ts'], ...alone } },
       { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...alone } },
       { test: { name: 'package', include: ['test/package/**/*.test.ts'], ...alone } },
     ],

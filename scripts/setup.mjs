@@ -26,7 +26,8 @@ const packages = {
     // reads what captures are exported to
     'blktrace',
     // the helper, with a real polkit and a fuzzer
-    ...['polkitd', 'pkexec', 'dbus', 'dmsetup', 'libclang-rt-14-dev|libclang-rt-18-dev'],
+    ...['polkitd', 'pkexec', 'dbus', 'dmsetup', 'python3-dbus', 'python3-gi'],
+    'libclang-rt-14-dev|libclang-rt-18-dev',
     // the page on its own, with an outside that is made up
     'chromium',
   ],

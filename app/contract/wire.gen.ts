@@ -232,6 +232,7 @@ export const bioscopeHelperRequestOffsets = {
   flags: 24,
   count: 28,
   handle: 32,
+  reserved: 36,
   name: 40,
   label: 296,
 } as const;

@@ -70,8 +70,9 @@ public:
 	{
 		Frame frame;
 		frame.bytes.resize(BIOSCOPE_HELPER_REPLY_BYTES);
-		alignas(cmsghdr) std::array<
-		    char, CMSG_SPACE(sizeof(int) * BIOSCOPE_HELPER_CHANNELS_MOST)> control{};
+		alignas(cmsghdr)
+		    std::array<char, CMSG_SPACE(sizeof(int) * BIOSCOPE_HELPER_CHANNELS_MOST)>
+			control{};
 		iovec part = {frame.bytes.data(), frame.bytes.size()};
 		msghdr message{};
 		message.msg_iov = &part;

@@ -138,6 +138,7 @@ BIOSCOPE_HELPER_ASSERT(offsetof(struct bioscope_helper_request, verb) == 20, "ve
 BIOSCOPE_HELPER_ASSERT(offsetof(struct bioscope_helper_request, flags) == 24, "flags");
 BIOSCOPE_HELPER_ASSERT(offsetof(struct bioscope_helper_request, count) == 28, "count");
 BIOSCOPE_HELPER_ASSERT(offsetof(struct bioscope_helper_request, handle) == 32, "handle");
+BIOSCOPE_HELPER_ASSERT(offsetof(struct bioscope_helper_request, reserved) == 36, "reserved");
 BIOSCOPE_HELPER_ASSERT(offsetof(struct bioscope_helper_request, name) == 40, "name");
 BIOSCOPE_HELPER_ASSERT(offsetof(struct bioscope_helper_request, label) == 296, "label");
 BIOSCOPE_HELPER_ASSERT(sizeof(struct bioscope_helper_reply) == 896, "a reply");

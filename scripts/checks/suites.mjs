@@ -129,6 +129,19 @@ async function native() {
   return sum(outcomes);
 }
 
+/** The helper's verbs against hostile requests, for some seconds: one test, and how many it tried. */
+async function fuzzHelper() {
+  const repeat = 'npm run fuzz:helper';
+  const argv = ['-C', 'test/fuzz', 'helper', 'SECONDS=20'];
+  const result = await run('make', argv, { timeoutSeconds: 300 });
+  const executions = /number_of_executed_units: (\d+)/.exec(result.output)?.[1];
+  if (!result.ok || executions === undefined) {
+    return crashed(`the fuzzer ended with ${result.status}\n${result.output}`, repeat);
+  }
+  console.log(`  fuzzer: ${executions} requests, no finding`);
+  return { passed: 1, failed: 0, skips: [], failures: [] };
+}
+
 /**
  * In the order in which they run.
  *
@@ -150,6 +163,11 @@ export const suites = [
     name: 'block',
     about: 'real block devices',
     work: () => vitest(['block'], { timeoutSeconds: 900 }),
+  },
+  {
+    name: 'helper',
+    about: 'the privileged helper, with a real polkit and with hostile requests',
+    work: async () => sum([await vitest(['helper'], { timeoutSeconds: 900 }), await fuzzHelper()]),
   },
   {
     name: 'e2e',
