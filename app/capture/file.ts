@@ -58,6 +58,7 @@ export class CaptureFile {
   private readonly checksum: Checksum;
   private descriptor: number;
   private latest: { readonly index: number; readonly records: BatchRecords } | null = null;
+  private latestPayloads: { readonly index: number; readonly bytes: Uint8Array } | null = null;
 
   private constructor(
     path: string,
@@ -141,6 +142,7 @@ export class CaptureFile {
 
   /** All payloads of a batch, in one piece; `payloadPlace` finds each. Throws CAPTURE_DAMAGED. */
   payloads(index: number): Uint8Array {
+    if (this.latestPayloads?.index === index) return this.latestPayloads.bytes;
     const batch = this.batches[index];
     if (!batch) throw new RangeError(`there is no batch ${index}`);
     const { head, layout, position } = batch;
@@ -149,6 +151,7 @@ export class CaptureFile {
     if (this.checksum(bytes, 0) !== head.sumPayload) {
       throw damagedCapture(this.path, `the payloads of ${describe(index, head)}`);
     }
+    this.latestPayloads = { index, bytes };
     return bytes;
   }
 
@@ -185,6 +188,7 @@ export class CaptureFile {
     closeSync(this.descriptor);
     this.descriptor = -1;
     this.latest = null;
+    this.latestPayloads = null;
   }
 
   private readAll(into: Uint8Array, position: number, index: number): void {

@@ -7,6 +7,7 @@ import { daemonCommand } from './commands/daemon';
 import { demoCommand } from './commands/demo';
 import { detachCommand } from './commands/detach';
 import { doctorCommand } from './commands/doctor';
+import { exportCommand, importCommand } from './commands/export';
 import { listCommand } from './commands/list';
 import { abortCommand, adoptCommand, resizeCommand } from './commands/target';
 import { recordCommand } from './commands/record';
@@ -34,6 +35,8 @@ const commands: Readonly<Record<string, Command>> = {
   adopt: adoptCommand,
   doctor: doctorCommand,
   record: recordCommand,
+  export: exportCommand,
+  import: importCommand,
   daemon: daemonCommand,
   demo: demoCommand,
   // What the demo runs in a mount namespace of its own; not for people.

@@ -34,6 +34,12 @@ Turns disk images into block devices and shows every block I/O.
         'latency > 5ms', 'sector in 2048..4095', 'result != ok', 'write fua',
         'payload contains 53 ef' (as long as the daemon keeps the payload; "gone"
         tells how many it does not).
+  export --format FORMAT -o FILE [--force] CAPTURE
+        Write a capture for other programs. FORMAT: iolog (fio does the requests
+        again), blktrace (for blkparse and btt), log-writes (as dm-log-writes has
+        it; needs the payloads of writes), perfetto, csv, json.
+  import -o FILE [--force] NAME
+        Make a capture of what blktrace saved in NAME.blktrace.0 and so on.
   resize DISK|IMAGE|DEVICE
         Give the device the size that its image has now (dm-user).
   abort DISK|IMAGE|DEVICE

@@ -30,6 +30,7 @@ export const errorKinds = {
   CAPTURE_FOREIGN: 'user',
   CAPTURE_NEWER: 'user',
   CAPTURE_DAMAGED: 'user',
+  CAPTURE_EMPTY: 'user',
   RECORDING_UNKNOWN: 'user',
   USAGE: 'user',
   PROTOCOL: 'bug',

@@ -157,6 +157,8 @@ export const resultNames: Readonly<Record<number, string>> = {
 };
 
 export const routeByNumber: Readonly<Record<number, string>> = {
+  // No route of ours: imported.
+  0: 'imported',
   [wire.BIOSCOPE_ROUTE_FUSE_LOOP]: 'fuse-loop',
   [wire.BIOSCOPE_ROUTE_DM_USER]: 'dm-user',
 };

@@ -1,0 +1,304 @@
+/** Exports, each read by the program that it is for, where a machine like CI has it. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { exportCapture, type ExportFormat } from '../../../app/capture/export/exporters';
+import { requestsOf } from '../../../app/capture/export/requests';
+import { CaptureFile } from '../../../app/capture/file';
+import { importBlktrace } from '../../../app/capture/import/blktrace';
+import { CaptureWriter } from '../../../app/capture/writer';
+import type { TraceRecord } from '../../../app/contract/trace';
+import { addAll, checksum, header, recordsOf, type RecordFields } from './support';
+
+const patience = { timeout: 120_000 };
+const [READ, WRITE, FLUSH, DISCARD] = [0, 1, 2, 3];
+const FUA = 0x200;
+const SYNC = 0x8;
+const MIB = 1 << 20;
+let directory = '';
+let file: CaptureFile;
+
+/**
+ * Two threads' worth: every third request overtakes the one before it, so that
+ * the file's order is not that of arrival. Byte n of the payload of request s is
+ * s for all n.
+ */
+const requests: RecordFields[] = [];
+const payloads: (Buffer | null)[] = [];
+for (let index = 0; index < 300; index++) {
+  const sequence = BigInt(index + 1);
+  const operation = [READ, WRITE, WRITE, READ, WRITE, FLUSH, WRITE, DISCARD][index % 8] ?? READ;
+  const isFlush = operation === FLUSH;
+  const arrival = header.epochMonotonicNs + 5_000n + BigInt(index) * 100_000n;
+  const length = isFlush ? 0 : 4096 * (1 + (index % 3));
+  requests.push({
+    sequence,
+    arrival,
+    completion: arrival + (index % 3 === 0 ? 150_000n : 20_000n),
+    sector: isFlush ? 0n : BigInt((index * 40) % 2000),
+    length: BigInt(length),
+    flags: index % 16 === 1 ? FUA | SYNC : 0,
+    backendDelay: 3000,
+    operation,
+    ...(index === 99 ? { error: 5, result: 1 } : {}),
+    marks: 1,
+  });
+  payloads.push(operation === WRITE ? Buffer.alloc(length, index + 1) : null);
+}
+const completed = requests
+  .map((fields, index) => ({ fields, payload: payloads[index] ?? null }))
+  .sort((left, right) => Number(left.fields.completion - right.fields.completion));
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'bioscope-capture-'));
+  const path = join(directory, 'x.bioscope');
+  const writer = await CaptureWriter.create(path, { ...header, payloads: 'writes' }, checksum);
+  // Small batches, so that requests wait from one for the next.
+  for (let first = 0; first < completed.length; first += 50) {
+    const part = completed.slice(first, first + 50);
+    await addAll(
+      writer,
+      recordsOf(part.map(({ fields }) => fields)),
+      part.map(({ payload }) => payload),
+    );
+    while (!writer.flush()) await writer.idle();
+  }
+  await writer.finish();
+  file = await CaptureFile.open(path, checksum);
+});
+afterAll(() => {
+  file.close();
+  rmSync(directory, { recursive: true });
+});
+
+function exported(format: ExportFormat): string {
+  return exportCapture(file, format, join(directory, `out.${format}`), true).path;
+}
+
+const run = (program: string, ...words: string[]): string =>
+  execFileSync(program, words, {
+    cwd: directory,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+
+test('requests come in the order of arrival, whatever the batches', () => {
+  const sequences = [...requestsOf(file)].map(({ sequence }) => sequence);
+  expect(sequences).toEqual(requests.map(({ sequence }) => sequence));
+  expect(completed.map(({ fields: { sequence } }) => sequence)).not.toEqual(sequences);
+});
+
+test('fio replays the iolog: the same requests, and only those', patience, () => {
+  const image = join(directory, 'disk.img');
+  writeFileSync(image, Buffer.alloc(2 * MIB));
+  const report = JSON.parse(
+    run(
+      'fio',
+      '--name=replay',
+      `--read_iolog=${exported('iolog')}`,
+      `--replay_redirect=${image}`,
+      '--replay_no_stall=1',
+      '--ioengine=psync',
+      '--output-format=json',
+    ),
+  ) as { jobs: { error: number; read: Totals; write: Totals; trim: Totals }[] };
+  interface Totals {
+    total_ios: number;
+    io_bytes: number;
+  }
+  const [job] = report.jobs;
+  const sum = (operation: number) => {
+    const some = requests.filter((one) => one.operation === operation);
+    return {
+      total_ios: some.length,
+      io_bytes: some.reduce((total, { length }) => total + Number(length), 0),
+    };
+  };
+  expect(job?.error).toBe(0);
+  expect(job?.read).toMatchObject(sum(READ));
+  expect(job?.write).toMatchObject(sum(WRITE));
+  // A file cannot be trimmed by every fio; that they are there is what counts.
+  const trims = readFileSync(exported('iolog'), 'utf8').match(/ trim /g) ?? [];
+  expect(trims.length).toBe(sum(DISCARD).total_ios);
+});
+
+test('the iolog keeps the time between requests, in µs', () => {
+  const lines = readFileSync(exported('iolog'), 'utf8').trimEnd().split('\n');
+  expect(lines[0]).toBe('fio version 3 iolog');
+  expect(lines.slice(3, 6)).toEqual([
+    '0 /dev/loop7 read 0 4096',
+    '100 /dev/loop7 write 20480 8192',
+    '200 /dev/loop7 write 40960 12288',
+  ]);
+});
+
+describe('blktrace', () => {
+  test('blkparse shows each request queued, issued and complete', patience, () => {
+    exported('blktrace');
+    const text = run('blkparse', '-i', 'out', '-f', 'EV %a %d %S %n %e %T.%t\n');
+    const events = text
+      .split('\n')
+      .filter((line) => line.startsWith('EV '))
+      .map((line) => line.split(' ').slice(1));
+    expect(events.length).toBe(3 * requests.length);
+    const completions = events.filter(([action]) => action === 'C');
+    expect(completions.map(([, , sector]) => Number(sector))).toEqual(
+      completed.map(({ fields: { sector } }) => Number(sector)),
+    );
+    expect(
+      completions.filter(([, , , , error]) => error !== '0').map(([, , , , error]) => error),
+    ).toEqual(['5']);
+    const directions = new Set(events.map(([, direction]) => direction));
+    expect([...directions].sort()).toEqual(['D', 'FW', 'R', 'W', 'WFS']);
+    // blktrace counts from the first event.
+    expect(events[0]?.[5]).toBe('0.000000000');
+    expect(text).toContain('Reads Queued:');
+  });
+
+  test('btt computes their latencies', patience, () => {
+    exported('blktrace');
+    run('blkparse', '-i', 'out', '-O', '-d', 'out.bin');
+    const [line = ''] = /^D2C .*$/m.exec(run('btt', '-i', 'out.bin')) ?? [];
+    const [, least, , most, count] = line.split(/\s+/);
+    expect(Number(least)).toBeCloseTo(0.000017, 9);
+    expect(Number(most)).toBeCloseTo(0.000147, 9);
+    expect(Number(count)).toBeGreaterThan(0);
+  });
+
+  test('what was exported is imported again as the same requests', async () => {
+    exported('blktrace');
+    const target = join(directory, 'again.bioscope');
+    const { requests: count } = await importBlktrace(
+      join(directory, 'out'),
+      target,
+      true,
+      'test',
+      checksum,
+    );
+    expect(count).toBe(requests.length);
+    const again = await CaptureFile.open(target, checksum);
+    const shape = (one: TraceRecord) => [
+      one.operation,
+      one.sector,
+      one.length,
+      one.completion - one.arrival,
+      one.backendDelay,
+      one.error,
+      one.flags,
+    ];
+    expect([...requestsOf(again)].map(shape)).toEqual([...requestsOf(file)].map(shape));
+    const [first] = requestsOf(again);
+    const [original] = requestsOf(file);
+    const realtime = (
+      one: TraceRecord | undefined,
+      { epochMonotonicNs, epochRealtimeNs }: CaptureFile['header'],
+    ) => (one?.arrival ?? 0n) - epochMonotonicNs + epochRealtimeNs;
+    expect(realtime(first, again.header)).toBe(realtime(original, file.header));
+    again.close();
+  });
+
+  test('what is no trace is refused, what is not there too', async () => {
+    writeFileSync(join(directory, 'bad.blktrace.0'), Buffer.alloc(480, 1));
+    const into = (source: string) =>
+      importBlktrace(
+        join(directory, source),
+        join(directory, 'bad.bioscope'),
+        true,
+        'test',
+        checksum,
+      );
+    await expect(into('bad')).rejects.toThrow(
+      "is no trace of blktrace's: at byte 0 no event begins",
+    );
+    await expect(into('none')).rejects.toMatchObject({ value: { code: 'FILE_UNREADABLE' } });
+  });
+});
+
+test("the log of writes, replayed by the kernel's description, gives the disk", () => {
+  const log = readFileSync(exported('log-writes'));
+  expect(log.readBigUInt64LE(0)).toBe(0x6a736677736872n);
+  expect(log.readBigUInt64LE(8)).toBe(1n);
+  expect(log.readUInt32LE(24)).toBe(512);
+  const entries = Number(log.readBigUInt64LE(16));
+  const disk = Buffer.alloc(2 * MIB);
+  const flushed: number[] = [];
+  let place = 512;
+  for (let entry = 0; entry < entries; entry++) {
+    const [sector, sectors, flags] = [0, 8, 16].map((offset) =>
+      Number(log.readBigUInt64LE(place + offset)),
+    );
+    if (sector === undefined || sectors === undefined || flags === undefined)
+      throw new RangeError();
+    place += 512;
+    if ((flags & 1) !== 0) flushed.push(entry);
+    if ((flags & 4) !== 0) disk.fill(0, sector * 512, (sector + sectors) * 512);
+    else {
+      log.copy(disk, sector * 512, place, place + sectors * 512);
+      place += sectors * 512;
+    }
+  }
+  expect(place).toBe(log.length);
+  const good = completed.filter(({ fields: { error } }) => error === undefined);
+  expect(entries).toBe(good.filter(({ fields: { operation } }) => operation !== READ).length);
+  expect(flushed.length).toBe(
+    requests.filter(({ operation, error }) => operation === FLUSH && !error).length,
+  );
+  // No two that overlap are in flight at once here, so the order of completion decides.
+  const expected = Buffer.alloc(2 * MIB);
+  for (const { fields, payload } of good) {
+    const start = Number(fields.sector) * 512;
+    if (fields.operation === DISCARD) expected.fill(0, start, start + Number(fields.length));
+    else payload?.copy(expected, start);
+  }
+  expect(disk.equals(expected)).toBe(true);
+});
+
+test('a log of writes whose bytes were not recorded is refused', async () => {
+  const path = join(directory, 'bare.bioscope');
+  const writer = await CaptureWriter.create(path, header, checksum);
+  await addAll(writer, recordsOf(requests));
+  await writer.finish();
+  const bare = await CaptureFile.open(path, checksum);
+  const target = join(directory, 'bare.log');
+  expect(() => exportCapture(bare, 'log-writes', target, false)).toThrow(
+    'lacks the bytes of request 2, a write: a log of writes needs all of them. Record with --payloads writes.',
+  );
+  expect(() => readFileSync(target)).toThrow('ENOENT');
+  bare.close();
+});
+
+test('CSV and JSON lines have every request, 64-bit numbers whole', () => {
+  const [head, ...rows] = readFileSync(exported('csv'), 'utf8').trimEnd().split('\n');
+  expect(head).toBe(
+    'sequence,time_ns,operation,sector,length,flags,latency_ns,backend_delay_ns,result,errno,queue,depth,injected',
+  );
+  expect(rows.length).toBe(requests.length);
+  expect(rows[1]).toBe('2,1700000000000105000,write,40,8192,SYNC|FUA,20000,3000,ok,,0,1,0');
+  expect(rows[99]).toMatch(/,error,EIO,/);
+  const lines = readFileSync(exported('json'), 'utf8').trimEnd().split('\n');
+  expect(lines.length).toBe(requests.length);
+  expect(JSON.parse(lines[1] ?? '')).toMatchObject({
+    sequence: '2',
+    realtime: '1700000000000105000',
+    operation: 'write',
+    flags: ['SYNC', 'FUA'],
+  });
+});
+
+test("Perfetto's trace has a slice from arrival to completion for each request", () => {
+  const trace = JSON.parse(readFileSync(exported('perfetto'), 'utf8')) as {
+    traceEvents: { ph: string; id?: string; ts: number; name: string }[];
+  };
+  const begins = new Map<string, number>();
+  const slices = new Map<string, number>();
+  for (const { ph, id = '', ts } of trace.traceEvents) {
+    if (ph === 'b') begins.set(id, ts);
+    if (ph === 'e') slices.set(id, ts - (begins.get(id) ?? NaN));
+  }
+  expect(slices.size).toBe(requests.length);
+  for (const { sequence, arrival, completion } of requests) {
+    expect(slices.get(String(sequence))).toBeCloseTo(Number(completion - arrival) / 1000, 6);
+  }
+});
