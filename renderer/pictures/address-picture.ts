@@ -87,7 +87,7 @@ export const addressPicture: Picture<AddressResult> = {
     const tallest = Math.max(1, ...heights);
     const from = bins.first * bins.width;
     const to = from + bins.count * bins.width;
-    for (const { at, text } of sectorTicks(from, to, plot.width / 110)) {
+    for (const { at, text } of sectorTicks(from, to, plot.width / 72)) {
       const x = LEFT + ((at - from) / (to - from)) * plot.width;
       surface.line([x, TOP, x, TOP + plot.height], colours.line);
       const align = x < LEFT + 30 ? 'left' : x > width - RIGHT - 30 ? 'right' : 'center';

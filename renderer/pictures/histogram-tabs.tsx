@@ -5,8 +5,7 @@ import { formatBytes, formatCount, formatDuration } from '../widgets/numbers';
 import { addressPicture, extentText, hotExtents, sectorAt } from './address-picture';
 import { setBrush } from './brushing';
 import { CanvasPicture } from './canvas-picture';
-import { latencyPicture, stripsOf, shares } from './latency-picture';
-import { percentile } from '../trace/worker/derived/latency-bins';
+import { latencyPicture, percentileOf, shares, stripsOf } from './latency-picture';
 import { families } from '../trace/worker/derived/rows';
 import { NothingYet } from './nothing-yet';
 import { useDerived } from './use-derived';
@@ -15,7 +14,8 @@ import { useDerived } from './use-derived';
 function latencyWords(result: LatencyResult): string {
   const words = stripsOf(result).map(({ family, counts, total }) => {
     const values = shares.map(
-      ({ name, share }) => `${name} ${formatDuration(percentile(counts, share))}`,
+      ({ name, share }) =>
+        `${name} ${formatDuration(percentileOf(result, { family, counts }, share))}`,
     );
     return `${families[family] ?? ''}: ${formatCount(total)} requests, ${values.join(', ')}`;
   });

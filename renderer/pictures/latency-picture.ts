@@ -34,6 +34,15 @@ export function stripsOf({ counts }: LatencyResult): Strip[] {
   }).filter(({ total }) => total > 0);
 }
 
+/** A percentile to the width of a bin, and never beyond what there was. */
+export function percentileOf(
+  { least, most }: LatencyResult,
+  { family, counts }: Pick<Strip, 'family' | 'counts'>,
+  share: number,
+): number {
+  return Math.max(least[family] ?? 0, Math.min(percentile(counts, share), most[family] ?? 0));
+}
+
 export const latencyPicture: Picture<LatencyResult> = {
   draw: (surface, { width, height }, result, colours) => {
     const strips = stripsOf(result);
@@ -72,7 +81,7 @@ export const latencyPicture: Picture<LatencyResult> = {
       surface.text(LEFT - 8, (top + bottom) / 2 - 6, families[family] ?? '', colour, 'right');
       surface.text(LEFT - 8, (top + bottom) / 2 + 7, formatCount(total), colours.dim, 'right');
       const words = shares.map(({ name, share }) => {
-        const value = percentile(counts, share);
+        const value = percentileOf(result, { family, counts }, share);
         surface.line([x(value), top - 3, x(value), bottom], colours.text);
         return `${name} ${formatDuration(value)}`;
       });

@@ -15,7 +15,7 @@ export interface PictureState {
 }
 
 export const LEAST_HEIGHT = 90;
-const FIRST_HEIGHT = 200;
+const FIRST_HEIGHT = 216;
 /** In a lower window the rows need the room: the pictures begin folded. */
 const LOW_WINDOW = 640;
 

@@ -20,7 +20,7 @@ export const columns = [
   'Mean',
   'Most',
   'Sequential',
-  'Mean latency',
+  'Latency',
   'Failed',
 ] as const;
 

@@ -89,10 +89,11 @@ export function chartsOf(result: TimeResult): Charts {
         format: formatDuration,
         isLogarithmic: true,
         series: [
-          line('p50', ({ dim }) => dim, result.p50),
-          line('p95', ({ text }) => text, result.p95),
-          line('p99', ({ accent }) => accent, result.p99),
+          // The highest first: the lower ones are drawn over it, and stay in sight.
           line('p99.9', ({ error }) => error, result.p999),
+          line('p99', ({ accent }) => accent, result.p99),
+          line('p95', ({ text }) => text, result.p95),
+          line('p50', ({ dim }) => dim, result.p50),
         ],
       },
       {

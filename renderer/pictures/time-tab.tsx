@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import type { TimeResult } from '../trace/worker/derived/time';
-import { timeTicks } from './axis';
+import { type Tick, timeTicks } from './axis';
 import { rounded } from './brush';
 import { setBrush } from './brushing';
 import { useSize } from './canvas-picture';
@@ -33,6 +33,13 @@ function dataOf(chart: Chart, seconds: Float64Array): uPlot.AlignedData {
   ];
 }
 
+/** Marks of seconds, none so far left that it meets the other axis. */
+function ticksOf(from: number, to: number, width: number): Tick[] {
+  return timeTicks(from * 1e9, to * 1e9, width / 70).filter(
+    ({ at }) => at / 1e9 > from + 0.06 * (to - from),
+  );
+}
+
 function optionsOf(
   chart: Chart,
   colours: Colours,
@@ -48,7 +55,7 @@ function optionsOf(
   };
   return {
     ...size,
-    padding: [4, 10, 0, 0],
+    padding: [9, 10, 0, 0],
     legend: { show: false },
     cursor: {
       sync: { key: SYNC_KEY },
@@ -66,14 +73,9 @@ function optionsOf(
       {
         ...axis,
         size: AXIS_HEIGHT,
-        splits: (_plot, _axis, from, to) =>
-          timeTicks(from * 1e9, to * 1e9, size.width / 110).map(({ at }) => at / 1e9),
-        values: (plot) =>
-          timeTicks(
-            (plot.scales['x']?.min ?? 0) * 1e9,
-            (plot.scales['x']?.max ?? 1) * 1e9,
-            size.width / 110,
-          ).map(({ text }) => text),
+        splits: (_plot, _axis, from, to) => ticksOf(from, to, size.width).map(({ at }) => at / 1e9),
+        values: ({ scales: { x } }) =>
+          ticksOf(x?.min ?? 0, x?.max ?? 1, size.width).map(({ text }) => text),
       },
       {
         ...axis,

@@ -3,21 +3,14 @@
  * above; the part of the plane that is seen; pointer and keys. It asks for a
  * part of the plane when it needs another, and draws what it has until then.
  */
-import { SECTOR_BYTES } from '../../../app/contract/units';
-import {
-  type MapParameters,
-  type MapResult,
-  point,
-  POINT_FAILED,
-} from '../../trace/worker/derived/map';
-import { families } from '../../trace/worker/derived/rows';
-import { formatBytes, formatCount, formatDuration } from '../../widgets/numbers';
-import { type Brush, durationText, rounded } from '../brush';
+import { type MapParameters, type MapResult, point } from '../../trace/worker/derived/map';
+import type { Brush } from '../brush';
 import type { Colours } from '../colours';
 import { CanvasSurface, type Size } from '../surface';
 import { FlatMap } from './flat-map';
 import { GlMap, type MapDrawer } from './gl-map';
 import { layoutOf } from './layout';
+import { partOf, pointAt, spansOf, textAt } from './map-hits';
 import { drawAxes } from './map-picture';
 import { isInside, keptIn, panned, type Plane, zoomedAt } from './plane';
 
@@ -41,7 +34,6 @@ const GROWTH = 1.25;
 const MARGIN = 0.1;
 /** A pointer that moved less has clicked. */
 const CLICK = 4;
-const REACH = 8;
 const FIRST_SPAN_NS = 1e9;
 
 interface Drag {
@@ -316,8 +308,8 @@ export class MapController {
   #brushOf({ fromX, fromY, x, y }: Drag): Brush {
     const from = this.#place(Math.min(fromX, x), Math.min(fromY, y));
     const to = this.#place(Math.max(fromX, x), Math.max(fromY, y));
-    const plane = zoomedPart(this.plane, from, to);
-    return spansOf(plane, Math.abs(x - fromX) >= CLICK, Math.abs(y - fromY) >= CLICK);
+    const marked = partOf(this.plane, from, to);
+    return spansOf(marked, Math.abs(x - fromX) >= CLICK, Math.abs(y - fromY) >= CLICK);
   }
 
   #setBrushOf(plane: Plane, hasTime: boolean, hasSectors: boolean): void {
@@ -342,7 +334,7 @@ export class MapController {
     const { x, y } = this.#offset(event);
     const drag = this.#drag;
     if (drag?.pointer !== event.pointerId) {
-      this.#events.hovered(this.#textAt(x, y));
+      this.#hover(x, y);
       return;
     }
     if (drag.isPan) {
@@ -371,10 +363,14 @@ export class MapController {
   #leave = (): void => this.#events.hovered('');
 
   #click(x: number, y: number): void {
-    const index = this.#pointAt(x, y);
+    const index = pointAt(this.#result, this.#size, this.plane, x, y);
     const points = this.#result?.points;
     if (index === null || !points) return;
     this.#events.picked(points[index * point.size + point.sequence] ?? 0);
+  }
+
+  #hover(x: number, y: number): void {
+    this.#events.hovered(textAt(this.#result, this.#size, this.plane, x, y));
   }
 
   #doubleClick = (event: MouseEvent): void => {
@@ -393,6 +389,7 @@ export class MapController {
       x: event.altKey ? 1 : factor,
       y: event.shiftKey ? 1 : factor,
     });
+    this.#hover(x, y);
   };
 
   #key = (event: KeyboardEvent): void => {
@@ -434,84 +431,5 @@ export class MapController {
     }
     event.preventDefault();
     event.stopPropagation();
-  };
-
-  // --- what is under the pointer ---
-
-  #pointAt(x: number, y: number): number | null {
-    const result = this.#result;
-    if (!result?.points) return null;
-    const { plot, lane } = layoutOf(this.#size);
-    const plane = this.plane;
-    const perNs = plot.width / (plane.timeTo - plane.timeFrom);
-    const perSector = plot.height / (plane.sectorTo - plane.sectorFrom);
-    let nearest: number | null = null;
-    let least = REACH;
-    for (let index = 0; index < result.kinds.length; index++) {
-      const at = index * point.size;
-      const time = result.points[at + point.time] ?? 0;
-      const sector = result.points[at + point.sector] ?? 0;
-      const sectors = result.points[at + point.sectors] ?? 0;
-      const top = sectors === 0 ? lane.top : plot.top + (sector - plane.sectorFrom) * perSector;
-      const tall = sectors === 0 ? lane.height : sectors * perSector;
-      const below = Math.max(0, top - y, y - top - tall);
-      const aside = Math.abs(plot.left + (time - plane.timeFrom) * perNs - x);
-      const distance = Math.hypot(below, aside);
-      if (distance > least) continue;
-      least = distance;
-      nearest = index;
-    }
-    return nearest;
-  }
-
-  #textAt(x: number, y: number): string {
-    const place = this.#place(x, y);
-    if (place.x < 0 || place.x > 1 || place.y > 1) return '';
-    const index = this.#pointAt(x, y);
-    const result = this.#result;
-    if (index !== null && result?.points) {
-      const own = result.points.subarray(index * point.size, (index + 1) * point.size);
-      const kind = result.kinds[index] ?? 0;
-      const sectors = own[point.sectors] ?? 0;
-      return [
-        `${formatCount(own[point.sequence] ?? 0)}: ${families[kind & ~POINT_FAILED] ?? ''}`,
-        ...(sectors > 0
-          ? [`sector ${formatCount(own[point.sector] ?? 0)}`, formatBytes(sectors * SECTOR_BYTES)]
-          : []),
-        formatDuration(own[point.latency] ?? 0),
-        ...((kind & POINT_FAILED) !== 0 ? ['failed'] : []),
-      ].join(' · ');
-    }
-    if (place.y < 0) return '';
-    const { timeFrom, timeTo, sectorFrom, sectorTo } = this.plane;
-    const time = rounded({ from: timeFrom + place.x * (timeTo - timeFrom), to: timeTo }).from;
-    const sector = Math.floor(sectorFrom + place.y * (sectorTo - sectorFrom));
-    return `${durationText(time)} · sector ${formatCount(sector)}`;
-  }
-}
-
-function zoomedPart(
-  plane: Plane,
-  from: { x: number; y: number },
-  to: { x: number; y: number },
-): Plane {
-  const share = (value: number): number => Math.max(0, Math.min(1, value));
-  const time = plane.timeTo - plane.timeFrom;
-  const sectors = plane.sectorTo - plane.sectorFrom;
-  return {
-    timeFrom: plane.timeFrom + share(from.x) * time,
-    timeTo: plane.timeFrom + share(to.x) * time,
-    sectorFrom: plane.sectorFrom + share(from.y) * sectors,
-    sectorTo: plane.sectorFrom + share(to.y) * sectors,
-  };
-}
-
-function spansOf(plane: Plane, hasTime: boolean, hasSectors: boolean): Brush {
-  const { timeFrom, timeTo, sectorFrom, sectorTo } = plane;
-  return {
-    time: hasTime ? rounded({ from: timeFrom, to: timeTo }) : null,
-    sectors: hasSectors
-      ? { from: Math.max(0, Math.floor(sectorFrom)), to: Math.max(0, Math.ceil(sectorTo) - 1) }
-      : null,
   };
 }

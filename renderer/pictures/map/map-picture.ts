@@ -17,7 +17,9 @@ export function drawAxes(surface: Surface, size: Size, plane: Plane, colours: Co
   for (const { at, text } of sectorTicks(plane.sectorFrom, plane.sectorTo, height / 34)) {
     const y = top + ((at - plane.sectorFrom) / (plane.sectorTo - plane.sectorFrom)) * height;
     surface.line([left, y, right, y], colours.line);
-    surface.text(left - 8, Math.min(y, bottom - 4), text, colours.dim, 'right');
+    // Clear of the lane's name, and of the times.
+    const middle = Math.max(top + 7, Math.min(y, bottom - 4));
+    surface.text(left - 8, middle, text, colours.dim, 'right');
   }
   for (const { at, text } of timeTicks(plane.timeFrom, plane.timeTo, width / 100)) {
     const x = left + ((at - plane.timeFrom) / (plane.timeTo - plane.timeFrom)) * width;

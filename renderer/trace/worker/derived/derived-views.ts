@@ -43,6 +43,7 @@ interface Scanned {
   readonly version: number;
   readonly from: number;
   readonly to: number;
+  readonly bits: Uint32Array | null;
   readonly partial: unknown;
 }
 
@@ -159,9 +160,11 @@ function derive(view: DerivedView, source: DerivedSource) {
   const partials = new Map<object, Scanned>();
   for (const { key, version, columns, from, to, bits } of chunks) {
     const known = before.get(key);
-    const isSame = known?.version === version && known.from === from && known.to === to;
+    // Another filter has bits of its own.
+    const isSame =
+      known?.version === version && known.bits === bits && known.from === from && known.to === to;
     const partial = isSame ? known.partial : derivation.scan(columns, from, to, bits);
-    partials.set(key, { version, from, to, partial });
+    partials.set(key, { version, from, to, bits, partial });
   }
   view.partials = partials;
   return derivation.merge([...partials.values()].map(({ partial }) => partial));

@@ -6,6 +6,9 @@ import { latencyBin, LATENCY_BINS, percentile } from './latency-bins';
 import { FAMILIES, familyOf, latencyAt, passingRows, READ, timeReader, WRITE } from './rows';
 
 export const TIME_BINS = 256;
+/** Few requests in many bins would be a picture of noise. */
+const LEAST_BINS = 32;
+const REQUESTS_A_BIN = 8;
 /** A key is bin << 11 | bin of latency. */
 const KEY_SHIFT = 11;
 
@@ -112,9 +115,11 @@ export class TimeDerivation implements Derivation<TimePartial, TimeResult> {
   };
 
   merge: Derivation<TimePartial, TimeResult>['merge'] = (partials) => {
+    let requests = 0;
+    for (const { counts } of partials) requests += counts.reduce((sum, one) => sum + one, 0);
     const bins = joinBins(
       partials.flatMap((partial) => partial.bins ?? []),
-      TIME_BINS,
+      Math.max(LEAST_BINS, Math.min(TIME_BINS, Math.floor(requests / REQUESTS_A_BIN))),
     );
     const count = bins?.count ?? 0;
     const sum = arrays(count);
@@ -137,18 +142,18 @@ export class TimeDerivation implements Derivation<TimePartial, TimeResult> {
       Float64Array,
     ];
     for (let bin = 0; bin < count; bin++) {
-      let requests = 0;
+      let own = 0;
       for (let family = 0; family < FAMILIES; family++)
-        requests += sum.counts[bin * FAMILIES + family] ?? 0;
-      mean[bin] = requests === 0 ? NaN : (sum.depthSum[bin] ?? 0) / requests;
-      most[bin] = requests === 0 ? NaN : (sum.depthMost[bin] ?? 0);
-      if (requests === 0) continue;
+        own += sum.counts[bin * FAMILIES + family] ?? 0;
+      mean[bin] = own === 0 ? NaN : (sum.depthSum[bin] ?? 0) / own;
+      most[bin] = own === 0 ? NaN : (sum.depthMost[bin] ?? 0);
+      if (own === 0) continue;
       const at = bin << KEY_SHIFT;
-      const own = latencies.subarray(at, at + LATENCY_BINS);
-      p50[bin] = percentile(own, 0.5);
-      p95[bin] = percentile(own, 0.95);
-      p99[bin] = percentile(own, 0.99);
-      p999[bin] = percentile(own, 0.999);
+      const inBin = latencies.subarray(at, at + LATENCY_BINS);
+      p50[bin] = percentile(inBin, 0.5);
+      p95[bin] = percentile(inBin, 0.95);
+      p99[bin] = percentile(inBin, 0.99);
+      p999[bin] = percentile(inBin, 0.999);
     }
     const { counts, readBytes, writtenBytes, errors } = sum;
     const made = { counts, readBytes, writtenBytes, errors, meanDepth: mean, mostDepth: most };
