@@ -95,11 +95,11 @@ static const char *own_label(uid_t uid, const char *label)
 static int open_loop(struct work *work, const char *device, struct loop_info64 *info, int *loop)
 {
 	struct stat status;
+	memset(info, 0, sizeof(*info));
 	*loop = open(device, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (*loop < 0)
 		return failed(work, "open", errno);
 	int error = 0;
-	memset(info, 0, sizeof(*info));
 	if (fstat(*loop, &status) != 0 || !S_ISBLK(status.st_mode))
 		error = failed(work, "open", ENOTBLK);
 	else if (ioctl(*loop, LOOP_GET_STATUS64, info) != 0)

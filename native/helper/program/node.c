@@ -38,9 +38,8 @@ int lend_node(const char *path, unsigned major, unsigned minor, const char *uuid
 	if (node < 0)
 		return errno;
 	int error = 0;
-	if (fstat(node, &status) != 0)
-		error = errno;
-	else if (!S_ISBLK(status.st_mode) || status.st_rdev != makedev(major, minor))
+	if (fstat(node, &status) != 0 || !S_ISBLK(status.st_mode) ||
+	    status.st_rdev != makedev(major, minor))
 		error = ENOTBLK;
 	/* Looked up after the node was pinned: a device that came later has another node. */
 	else if (uuid != NULL && !has_uuid(major, minor, uuid))

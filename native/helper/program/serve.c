@@ -254,7 +254,9 @@ static int mount_for(struct server *server, const struct verb *verb,
 	struct work work = {
 	    .session = server->session, .request = *request, .mount = -1, .loop = -1};
 	struct mount *mount = find_mount(server, 0);
-	int error = mount == NULL ? failed(&work, "too many mounts", EDQUOT) : fuse_mount(&work);
+	if (mount == NULL)
+		return refuse(server, request, "too many mounts", EDQUOT);
+	int error = fuse_mount(&work);
 	work.reply.error = (uint32_t)error;
 	if (!error) {
 		/* A handle is never used twice, so that an old one cannot mean another mount. */

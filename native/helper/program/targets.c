@@ -70,10 +70,12 @@ static bool parse_device(char *line, struct device *device)
 	device->live = fields[3][0] == 'L';
 	device->suspended = fields[3][2] == 's';
 	device->read_only = fields[3][3] == 'r';
-	if (strlen(fields[4]) >= sizeof(device->uuid) || strlen(fields[5]) >= sizeof(device->name))
+	size_t uuid_length = strlen(fields[4]);
+	size_t name_length = strlen(fields[5]);
+	if (uuid_length >= sizeof(device->uuid) || name_length >= sizeof(device->name))
 		return false;
-	strcpy(device->uuid, fields[4]);
-	strcpy(device->name, fields[5]);
+	memcpy(device->uuid, fields[4], uuid_length + 1);
+	memcpy(device->name, fields[5], name_length + 1);
 	return true;
 }
 
@@ -158,12 +160,14 @@ static int describe(struct work *work, const struct device *device, const char *
 		return error;
 	/* One line, "0 2048 user ...": of a table of several lines the first tells enough. */
 	output.text[strcspn(output.text, "\n")] = '\0';
-	uint64_t start = 0, sectors = 0;
-	int used = 0;
-	if (sscanf(output.text, "%" SCNu64 " %" SCNu64 " %n", &start, &sectors, &used) < 2)
+	char *end = output.text;
+	uint64_t start = strtoull(output.text, &end, 10);
+	char *after = end;
+	uint64_t sectors = strtoull(end, &after, 10);
+	if (end == output.text || after == end)
 		return failed(work, "dmsetup status", EPROTO);
 	reply->sectors = start + sectors;
-	const char *status = output.text + used;
+	const char *status = after + strspn(after, " ");
 	if (strncmp(status, "user", 4) == 0)
 		status += status[4] == ' ' ? 5 : 4;
 	snprintf(reply->text, sizeof(reply->text), "%.*s", (int)sizeof(reply->text) - 1, status);
