@@ -4,19 +4,37 @@
 //   node test/route/run.mjs [--kernel SERIES | --kernel NAME=DIRECTORY] [SCRIPT...]
 //
 // It runs what is in dist/ (npm run build). A line for each test, then `N passed, N failed`.
+import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { UserError, root, runMain, say } from '../../scripts/steps.mjs';
+import { UserError, root, run, runMain, say } from '../../scripts/steps.mjs';
 import { buildModule } from '../kmod/build.mjs';
 import { ensurePackages, findKernel } from '../kmod/kernels.mjs';
 import { boot } from '../kmod/rig.mjs';
 
 /** The kernel that people have: Debian 12's newest. */
 const usual = '6.12';
-const usualScripts = ['whole-path.mjs', 'ordinary-user.mjs'];
+const usualScripts = ['whole-path.mjs', 'strangers.mjs', 'ordinary-user.mjs'];
 const built = join(root, 'build/route');
 
 const guest = join(root, 'test/route/guest');
+
+const windowScript = 'window.mjs';
+
+/** The Electron that runs here (scripts/electron-runtime.mjs). */
+const electron = () =>
+  execFileSync(process.execPath, [join(root, 'scripts/electron-runtime.mjs')], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  }).trim();
+
+/** What narrows a channel down to the first module's rules. */
+const seedRules = join(built, 'seed_rules.so');
+
+async function buildSeedRules() {
+  const flags = ['-std=gnu17', '-O2', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC'];
+  await run('gcc', [...flags, '-o', seedRules, join(guest, 'seed_rules.c'), '-ldl']);
+}
 
 /** A word in a bash script. */
 export const quote = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
@@ -29,6 +47,8 @@ export function copyProduct() {
   rmSync(product, { recursive: true, force: true });
   mkdirSync(built, { recursive: true });
   cpSync(join(root, 'dist'), product, { recursive: true });
+  // For Electron, which is given the directory above it.
+  cpSync(join(root, 'package.json'), join(built, 'package.json'));
   return product;
 }
 
@@ -40,6 +60,7 @@ export function preparation(module, product) {
     'for name in dm-mod loop fuse ext4; do modprobe $name 2>/dev/null; done',
     `insmod ${quote(module)} || { dmesg | tail -20; exit 90; }`,
     `export PRODUCT=${quote(product)}`,
+    `export SEED_RULES=${quote(seedRules)}`,
   ];
 }
 
@@ -49,6 +70,8 @@ export function preparation(module, product) {
  */
 async function runInGuest(kernel, { scripts, seconds, tell }) {
   const { module } = await buildModule(kernel);
+  const product = copyProduct();
+  await buildSeedRules();
   let notes = [];
   const onLine = (line) => {
     const result = /^(ok|not ok) - (.*) \(([\d.]+) s\)$/.exec(line);
@@ -56,11 +79,14 @@ async function runInGuest(kernel, { scripts, seconds, tell }) {
     tell({ name: result[2], ok: result[1] === 'ok', seconds: result[3], notes });
     notes = [];
   };
-  const programs = scripts.map((name) =>
-    [process.execPath, join(guest, name)].map(quote).join(' '),
-  );
+  const programs = scripts.map((name) => {
+    const program = [process.execPath, join(guest, name)].map(quote).join(' ');
+    if (name !== windowScript) return program;
+    const screen = quote('-screen 0 1600x1000x24');
+    return `ELECTRON=${quote(electron())} xvfb-run -a -s ${screen} ${program}`;
+  });
   const script = [
-    ...preparation(module, copyProduct()),
+    ...preparation(module, product),
     'code=0',
     ...programs.map((program) => `${program} || code=1`),
     'exit $code',

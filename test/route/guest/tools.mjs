@@ -8,15 +8,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** A copy of dist/ that nobody builds anew meanwhile. */
 const product = process.env.PRODUCT;
 const runtime = '/run/bioscope-test';
-const environment = { ...process.env, BIOSCOPE_RUNTIME_DIRECTORY: runtime };
+export const environment = { ...process.env, BIOSCOPE_RUNTIME_DIRECTORY: runtime };
 
 /** Nothing here takes so long; a guest under emulation on a busy machine is slow. */
 const PATIENCE_MS = 300_000;
 
 /** Runs a program to its end. */
-export function run(program, ...parameters) {
+export const run = (program, ...parameters) => runWith({}, program, ...parameters);
+
+/** The same with more in its environment. */
+export function runWith(more, program, ...parameters) {
   return new Promise((resolve) => {
-    const options = { env: environment, maxBuffer: 64 << 20 };
+    const options = { env: { ...environment, ...more }, maxBuffer: 64 << 20 };
     execFile(program, parameters, options, (error, stdout, stderr) => {
       const status = error ? (typeof error.code === 'number' ? error.code : 255) : 0;
       resolve({ status, stdout, stderr });
@@ -30,6 +33,10 @@ export async function must(program, ...parameters) {
   if (status === 0) return stdout;
   throw new Error(`${program} ${parameters.join(' ')}: status ${status}\n${stdout}${stderr}`);
 }
+
+/** The command line of the product with a daemon of its own, for another environment. */
+export const bioscopeWith = (more, ...words) =>
+  runWith(more, process.execPath, join(product, 'bioscope.cjs'), ...words);
 
 /** The command line of the product. */
 export const bioscope = (...words) =>

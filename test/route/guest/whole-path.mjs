@@ -28,7 +28,7 @@ let disk;
 const fio = (...more) =>
   run(
     'fio',
-    ...['--name=verify', `--filename=${file}`, '--size=12M', '--rw=randwrite'],
+    ...['--name=verify', `--filename=${file}`, '--size=8M', '--rw=randwrite'],
     ...['--bsrange=4k-64k', '--ioengine=libaio', '--iodepth=16', '--direct=1'],
     ...['--verify=crc32c', '--verify_fatal=1', '--do_verify=1', '--fsync=64', ...more],
   );
@@ -99,7 +99,8 @@ const tests = {
     let passes = 0;
     const load = (async () => {
       while (!done) {
-        const { status, stdout, stderr } = await fio();
+        // At a rate that leaves an emulated processor room for starting daemons.
+        const { status, stdout, stderr } = await fio('--rate_iops=300');
         check(status === 0, `fio: status ${status}\n${stdout}${stderr}`);
         passes++;
       }
@@ -118,6 +119,7 @@ const tests = {
         return state === 'ready';
       });
       gaps.push(Date.now() - begun);
+      console.log(`# kill ${kills + 1}: served again after ${gaps.at(-1)} ms`);
     }
     done = true;
     await load;
@@ -226,21 +228,6 @@ const tests = {
     // The other disk was served on all the while.
     const { stdout } = await fio();
     check(/err= 0/.test(stdout), stdout);
-  },
-
-  'a target made by hand is served, and left behind': async () => {
-    const own = '/dev/shm/own.img';
-    writeFileSync(own, '');
-    truncateSync(own, 8 << 20);
-    await must('dmsetup', 'create', 'byhand', '--table', '0 16384 user 0 16384 byhand');
-    const device = (await mustBioscope('adopt', 'byhand', own)).trim();
-    check(device === '/dev/mapper/byhand', device);
-    await must('mkfs.ext4', '-q', device);
-    await must('e2fsck', '-fn', device);
-    await mustBioscope('detach', device);
-    check((await kernelStatus(device)).state === 'waiting', 'the target');
-    await must('e2fsck', '-fn', own);
-    await must('dmsetup', 'remove', 'byhand');
   },
 
   'deferred it goes with its last user, and the file system is whole': async () => {

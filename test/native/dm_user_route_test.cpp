@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// The channels of a target as one route, and what a next engine goes on with.
+#include "support.h"
+
+#include <condition_variable>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+
+#include <sys/socket.h>
+
+#include "../../native/engine/backends/raw_file.h"
+#include "../../native/engine/disk.h"
+#include "../../native/engine/routes/dm_user_route.h"
+#include "../../native/engine/trace_file.h"
+#include "memory_backend.h"
+
+using namespace bioscope;
+using namespace bioscope_test;
+
+namespace
+{
+// Socketpairs in place of the control device: the kernel's ends are the test's.
+class RouteFixture
+{
+public:
+	explicit RouteFixture(unsigned channels, unsigned workers)
+	{
+		DiskOptions options;
+		options.number = 3;
+		options.route = BIOSCOPE_ROUTE_DM_USER;
+		options.workers = workers;
+		options.trace_path = directory / "trace";
+		options.ring_capacity = 1024;
+		options.payload_limit = 1 << 20;
+		disk = std::make_unique<Disk>(std::make_unique<MemoryBackend>(1 << 20), options);
+		for (unsigned i = 0; i < channels; i++) {
+			int pair[2];
+			REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+			kernel.push_back(pair[0]);
+			descriptors.push_back(pair[1]);
+		}
+	}
+	~RouteFixture()
+	{
+		route.reset();
+		for (int descriptor : kernel)
+			close(descriptor);
+	}
+	RouteFixture(const RouteFixture &) = delete;
+	RouteFixture &operator=(const RouteFixture &) = delete;
+
+	void start()
+	{
+		route = std::make_unique<DmUserRoute>(*disk, options());
+		route->start();
+	}
+	DmUserRouteOptions options()
+	{
+		return {descriptors, [this](const std::string &why) {
+				std::lock_guard lock(mutex);
+				ends.push_back(why);
+				changed.notify_all();
+			}};
+	}
+	// How the route ended; waits for that.
+	std::string end()
+	{
+		std::unique_lock lock(mutex);
+		REQUIRE(changed.wait_for(lock, std::chrono::seconds(30),
+					 [&] { return !ends.empty(); }));
+		CHECK(ends.size() == 1);
+		return ends[0];
+	}
+	size_t end_count()
+	{
+		std::lock_guard lock(mutex);
+		return ends.size();
+	}
+	void ask(size_t channel, uint64_t sequence, uint64_t type, uint64_t length)
+	{
+		dm_user_message message{sequence, type, 0, 8, length};
+		REQUIRE(write(kernel[channel], &message, sizeof(message)) == sizeof(message));
+	}
+	// The type of the next answer; its payload is read past. -1 at the end of the stream.
+	int answer(size_t channel, uint64_t sequence)
+	{
+		dm_user_message message{};
+		ssize_t got = recv(kernel[channel], &message, sizeof(message), MSG_WAITALL);
+		if (got <= 0)
+			return -1;
+		CHECK(message.sequence == sequence);
+		std::vector<std::byte> payload(message.length);
+		if (!payload.empty())
+			CHECK(recv(kernel[channel], payload.data(), payload.size(), MSG_WAITALL) ==
+			      static_cast<ssize_t>(payload.size()));
+		return static_cast<int>(message.type);
+	}
+
+	TemporaryDirectory directory;
+	std::unique_ptr<Disk> disk;
+	std::unique_ptr<DmUserRoute> route;
+	std::vector<int> kernel, descriptors;
+	std::mutex mutex;
+	std::condition_variable changed;
+	std::vector<std::string> ends;
+};
+} // namespace
+
+TEST_CASE("dm-user route: every channel is served, and it ends once, with the last of them")
+{
+	RouteFixture fixture(2, 4);
+	fixture.start();
+	for (size_t channel : {0, 1, 0}) {
+		fixture.ask(channel, 7, DM_USER_REQUEST_READ, 4096);
+		CHECK(fixture.answer(channel, 7) == DM_USER_RESPONSE_SUCCESS);
+	}
+	shutdown(fixture.kernel[0], SHUT_RDWR);
+	fixture.ask(1, 8, DM_USER_REQUEST_READ, 512);
+	CHECK(fixture.answer(1, 8) == DM_USER_RESPONSE_SUCCESS);
+	CHECK(fixture.end_count() == 0);
+	shutdown(fixture.kernel[1], SHUT_RDWR);
+	CHECK(fixture.end().empty());
+	CHECK(fixture.disk->counters().reads == 4);
+}
+
+TEST_CASE("dm-user route: a channel that fails is closed, and the others go on")
+{
+	RouteFixture fixture(2, 4);
+	fixture.start();
+	fixture.ask(0, 1, DM_USER_REQUEST_WRITE, uint64_t{1} << 40);
+	CHECK(fixture.answer(0, 1) == -1); // its descriptor is closed: the kernel has its requests
+	fixture.ask(1, 2, DM_USER_REQUEST_READ, 512);
+	CHECK(fixture.answer(1, 2) == DM_USER_RESPONSE_SUCCESS);
+	CHECK(fixture.end_count() == 0);
+	shutdown(fixture.kernel[1], SHUT_RDWR);
+	CHECK(fixture.end() == "a write request claims more than 4 GiB: this is no dm-user stream");
+}
+
+TEST_CASE("dm-user route: a stop answers what has arrived and closes every descriptor")
+{
+	RouteFixture fixture(2, 4);
+	fixture.start();
+	fixture.ask(0, 1, DM_USER_REQUEST_READ, 512);
+	CHECK(fixture.answer(0, 1) == DM_USER_RESPONSE_SUCCESS);
+	fixture.route->stop();
+	CHECK(fixture.end().empty());
+	CHECK(fixture.answer(0, 2) == -1);
+	CHECK(fixture.answer(1, 2) == -1);
+	fixture.route->stop(); // again does nothing
+	CHECK(fixture.end_count() == 1);
+}
+
+TEST_CASE("dm-user route: more channels than there are threads for are refused, and closed")
+{
+	RouteFixture fixture(2, 3);
+	CHECK(error_of([&] { DmUserRoute route(*fixture.disk, fixture.options()); }) == EINVAL);
+	CHECK(fixture.answer(0, 1) == -1);
+	CHECK(fixture.answer(1, 1) == -1);
+}
+
+TEST_CASE("a trace is gone on with: its records stay, its readers see the new ones")
+{
+	TemporaryDirectory directory;
+	std::string path = directory / "trace";
+	auto record = [](uint64_t sequence) {
+		bioscope_trace_record made{};
+		made.sequence = sequence;
+		return made;
+	};
+	{
+		TraceFile first(path, 5, 2, 8);
+		for (uint64_t sequence : {1, 2, 4})
+			first.append(0, record(sequence));
+		first.append(1, record(3));
+	}
+	TraceReader reader(path, TraceReader::From::oldest);
+	auto second = TraceFile::resume(path, 5, 2, 8);
+	CHECK(second->last_sequence() == 4);
+	second->append(1, record(5));
+	CHECK_FALSE(reader.closed());
+	std::vector<bioscope_trace_record> records(16);
+	auto result = reader.read(records);
+	CHECK(result.count == 5);
+	CHECK(result.lost == 0);
+	CHECK(records[4].sequence == 5);
+	second->close();
+	CHECK(reader.closed());
+}
+
+TEST_CASE("a trace of another shape, or of another disk, is not gone on with")
+{
+	TemporaryDirectory directory;
+	std::string path = directory / "trace";
+	TraceFile first(path, 5, 2, 8);
+	CHECK(error_of([&] { TraceFile::resume(path, 5, 4, 8); }) == EBADMSG);
+	CHECK(error_of([&] { TraceFile::resume(path, 5, 2, 16); }) == EBADMSG);
+	CHECK(error_of([&] { TraceFile::resume(path, 6, 2, 8); }) == EBADMSG);
+	CHECK(error_of([&] { TraceFile::resume(directory / "none", 5, 2, 8); }) == ENOENT);
+	make_image(directory / "short", 10);
+	CHECK(error_of([&] { TraceFile::resume(directory / "short", 5, 2, 8); }) == EBADMSG);
+}
+
+TEST_CASE("raw file: it takes the size that the image has now when it is told to")
+{
+	TemporaryDirectory directory;
+	std::string path = directory / "image";
+	make_image(path, 8192);
+	auto file = RawFile::open(path, false);
+	std::filesystem::resize_file(path, 16384 + 100);
+	CHECK(file->size() == 8192);
+	CHECK(file->present_size() == 16384);
+	file->take_present_size();
+	CHECK(file->size() == 16384);
+	CHECK(file->tail() == 100);
+	std::filesystem::resize_file(path, 100);
+	CHECK(error_of([&] { file->take_present_size(); }) == ENODATA);
+	CHECK(file->size() == 16384);
+}
