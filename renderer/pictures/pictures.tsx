@@ -31,9 +31,10 @@ const fileKinds = [
   { kind: 'csv', text: 'Numbers (CSV)' },
 ] as const;
 
+/** Not modal: Radix would put a style of its own into the page, which our policy forbids. */
 function SaveMenu() {
   return (
-    <DropdownMenu.Root>
+    <DropdownMenu.Root modal={false}>
       <DropdownMenu.Trigger asChild>
         <button type="button" className="link" data-testid="picture-save">
           Save…

@@ -13,9 +13,6 @@ import { offerSaving } from './saving';
 import { type Chart, type Charts, chartsOf, extremes, timePicture } from './time-picture';
 import { useDerived } from './use-derived';
 
-/** uPlot.Scale.Distr, which is there for the compiler alone. */
-const LINEAR = 1;
-const LOGARITHMIC = 3;
 const SYNC_KEY = 'time';
 const TITLE_HEIGHT = 18;
 const AXIS_WIDTH = 62;
@@ -23,12 +20,25 @@ const AXIS_HEIGHT = 18;
 const FONT = "10.5px 'IBM Plex Mono', monospace";
 const NARROW = 560;
 
+/** Where a value lies on the chart's own scale, which is a plain one for uPlot. */
+const placed = ({ isLogarithmic }: Chart, value: number): number =>
+  isLogarithmic ? Math.log(value) : value;
+const valueAt = ({ isLogarithmic }: Chart, place: number): number =>
+  isLogarithmic ? Math.exp(place) : place;
+
+function rangeOf(chart: Chart): [number, number] {
+  const [low, high] = extremes(chart);
+  return [placed(chart, low), placed(chart, high)];
+}
+
 /** uPlot's gap is null. */
 function dataOf(chart: Chart, seconds: Float64Array): uPlot.AlignedData {
   return [
     Array.from(seconds),
     ...chart.series.map(({ values }) =>
-      Array.from(values, (value) => (Number.isFinite(value) ? value : null)),
+      Array.from(values, (value) =>
+        Number.isFinite(value) ? placed(chart, Math.max(value, 1e-9)) : null,
+      ),
     ),
   ];
 }
@@ -64,10 +74,7 @@ function optionsOf(
     },
     scales: {
       x: { time: false },
-      y: {
-        distr: (chart.isLogarithmic ? LOGARITHMIC : LINEAR) as uPlot.Scale.Distr,
-        range: () => extremes(chart),
-      },
+      y: { range: () => rangeOf(chart) },
     },
     axes: [
       {
@@ -81,12 +88,10 @@ function optionsOf(
         ...axis,
         size: AXIS_WIDTH,
         splits: () => {
-          const [low, high] = extremes(chart);
-          return chart.isLogarithmic ? [low, Math.sqrt(low * high), high] : [0, high / 2, high];
+          const [low, high] = rangeOf(chart);
+          return [low, (low + high) / 2, high];
         },
-        // On a logarithmic scale uPlot would leave out what is no power of ten.
-        filter: (_plot, splits) => splits,
-        values: (_plot, splits) => splits.map(chart.format),
+        values: (_plot, splits) => splits.map((place) => chart.format(valueAt(chart, place))),
       },
     ],
     series: [

@@ -1,4 +1,6 @@
 /** Looking: the table by keyboard, the filter, pause and clear. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { command, hasProgram, until } from '../support/commands';
 import { Desktop } from '../support/desktop';
@@ -77,6 +79,44 @@ describe.skipIf(!isRoot)('the requests of a disk (needs root)', () => {
       const [first, all] = await matching();
       return all === undefined || first === all;
     });
+  });
+
+  it('are drawn on the map, and a brush there is a filter', async () => {
+    const { page } = desktop;
+    const map = page.getByTestId('map');
+    const [, all] = await matching();
+    await until('all on the map', async () => Number(await map.getAttribute('data-count')) >= all!);
+    const box = (await map.boundingBox())!;
+    // Of 65,536 sectors the reads lie in the first 4,000; the writes begin at 8,000, an eighth down.
+    await page.mouse.move(box.x + 300, box.y + box.height * 0.17);
+    await page.mouse.down();
+    await page.mouse.move(box.x + 300, box.y + box.height * 0.6, { steps: 4 });
+    await page.mouse.up();
+    await until('the writes alone', async () => (await matching())[0] === 100);
+    await until('them on the map', async () => (await map.getAttribute('data-count')) === '100');
+    await map.focus();
+    await page.keyboard.press('Escape');
+    await until('all again', async () => {
+      const [first, total] = await matching();
+      return total === undefined || first === total;
+    });
+  });
+
+  it('are counted in the statistics, which are saved as CSV', async () => {
+    const { page, application } = desktop;
+    await page.getByTestId('picture-statistics').click();
+    const write = page.getByTestId('statistics').locator('tr[data-family="write"]');
+    await until('the writes', async () => (await write.innerText()).includes('400 KiB'));
+    const path = join(workspace.directory, 'statistics.csv');
+    await application.evaluate(({ session }, target) => {
+      session.defaultSession.once('will-download', (_event, item) => item.setSavePath(target));
+    }, path);
+    await page.getByTestId('picture-save').click();
+    await page.getByTestId('picture-save-csv').click();
+    const saved = () => (existsSync(path) ? readFileSync(path, 'utf8') : '');
+    await until('the file', () => saved().includes('bytes of a request'));
+    expect(saved()).toMatch(/^write,100,409600,4096,4096,\d+,\d+,0\r$/m);
+    await page.getByTestId('picture-map').click();
   });
 
   it('are held back by a pause, while the I/O goes on', async () => {
