@@ -172,7 +172,8 @@ export function FilterField() {
         aria-expanded={items.length > 0}
         aria-controls={LIST_ID}
         aria-activedescendant={chosen >= 0 ? `${LIST_ID}-${chosen}` : undefined}
-        aria-invalid={problem !== null}
+        // A word half typed is no mistake yet.
+        aria-invalid={problem !== null && items.length === 0}
         aria-describedby={problem ? 'filter-error' : undefined}
         placeholder="write && len >= 64K, latency > 5ms, 2048..4095"
         data-testid="filter-text"

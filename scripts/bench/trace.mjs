@@ -8,6 +8,7 @@
 // worker and the page do what they always do. Runs under Xvfb where there is no
 // display. The daemon's share of the CPU is measured with real I/O (fio), with the
 // window open and closed. A busy machine shows in the figures: look at the load.
+/* global window, requestAnimationFrame -- in what the page evaluates */
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
@@ -122,18 +123,25 @@ function flood(tracePath, number, records, perSecond) {
   });
 }
 
-/** Memory of the page's process, bytes. */
-async function pageMemory(application) {
+/** The page's process and the feed's. */
+async function processes(application) {
   const metrics = await application.evaluate(({ app }) =>
-    app.getAppMetrics().map(({ type, memory }) => ({ type, kibibytes: memory.workingSetSize })),
+    app.getAppMetrics().map(({ type, pid, serviceName, name, memory }) => ({
+      ...{ type, pid, bytes: memory.workingSetSize * 1024 },
+      names: `${serviceName ?? ''} ${name ?? ''}`,
+    })),
   );
-  return metrics.find(({ type }) => type === 'Tab').kibibytes * 1024;
+  const page = metrics.find(({ type }) => type === 'Tab');
+  const feed = metrics.find(({ type, names }) => type === 'Utility' && /feed|node/i.test(names));
+  return { page, feed };
 }
 
 async function ingest({ application, page }, disk, records) {
   say(`ingest: ${records} records at 1 M/s through the ring`);
   const before = await count(page, 'status-requests').catch(() => 0);
-  const memory = await pageMemory(application);
+  const { page: tab, feed } = await processes(application);
+  const pids = { 'page and its worker': tab.pid, ...(feed ? { feed: feed.pid } : {}) };
+  const cpuBefore = Object.values(pids).map(cpuSeconds);
   const endFrames = await watchFrames(page);
   const began = Date.now();
   const { written, seconds } = await flood(disk.tracePath, disk.number, records, 1e6);
@@ -148,10 +156,14 @@ async function ingest({ application, page }, disk, records) {
   const behind = Math.max(0, Date.now() - began - seconds * 1000);
   const frames = await endFrames();
   const kept = await count(page, 'status-kept');
-  const bytes = ((await pageMemory(application)) - memory) / kept;
+  const bytes = ((await processes(application)).page.bytes - tab.bytes) / kept;
   row('written by the load generator', `${(wrote / 1e6).toFixed(2)} M/s`, '', null);
   row('ingest: lost', `${lost} of ${written}`, '0', lost === 0);
   row('ingest: behind at the end', `${behind} ms`, '', null);
+  Object.entries(pids).forEach(([name, pid], index) => {
+    const microseconds = ((cpuSeconds(pid) - cpuBefore[index]) / received) * 1e6;
+    row(`ingest: CPU of the ${name}`, `${microseconds.toFixed(2)} µs a record`, '', null);
+  });
   row('ingest: frames of the page', frames.text, '', null);
   row('rows kept', String(kept), '10,000,000', kept >= Math.min(records, 10_000_000));
   row('memory a row, whole process', `${bytes.toFixed(0)} bytes`, '', null);
@@ -171,16 +183,15 @@ async function filterAll({ page }) {
   for (const text of filters) {
     const before = (await timings(page, 'filter')).length;
     await page.getByTestId('filter-text').fill(text);
-    let all = [];
-    while ((all = await timings(page, 'filter')).length === before) await page.waitForTimeout(20);
+    while ((await timings(page, 'filter')).length === before) await page.waitForTimeout(20);
     if (text === filters[0]) continue;
-    const took = all.at(-1);
+    const took = (await timings(page, 'filter')).at(-1);
     row(`filter: ${text}`, `${took.toFixed(0)} ms`, '< 200 ms', took < 200);
   }
   await page.getByTestId('filter-text').fill('');
   await page.getByRole('columnheader', { name: 'Latency' }).click();
-  let sorts = [];
-  while ((sorts = await timings(page, 'sort')).length === 0) await page.waitForTimeout(20);
+  while ((await timings(page, 'sort')).length === 0) await page.waitForTimeout(20);
+  const sorts = await timings(page, 'sort');
   row('sort by latency', `${sorts.at(-1).toFixed(0)} ms`, '', null);
   await page.getByRole('columnheader', { name: 'Seq' }).click();
 }
@@ -258,7 +269,7 @@ async function main(words) {
   const seconds = Number(values.seconds);
   if (!(records >= 1e5 && seconds >= 1))
     throw new UserError('--records takes a number from 100000 on, --seconds one from 1 on');
-  await ensureSetup();
+  await ensureSetup({ for: 'test' });
   if (!process.env.DISPLAY) {
     const again = spawn(
       'xvfb-run',

@@ -189,7 +189,8 @@ describe.skipIf(browserPath === null)('the window (needs a Chromium)', () => {
     await page.keyboard.press('Home');
     const oldest = 1_200_000 - 1_048_576 + 1;
     await expect.poll(async () => (await sequences())[0]).toBe(oldest);
-    await page.mouse.move(600, 400);
+    const body = (await page.locator('#trace-body').boundingBox())!;
+    await page.mouse.move(body.x + 200, body.y + body.height / 3);
     await page.mouse.wheel(0, 19 * 3);
     await expect.poll(async () => (await sequences())[0]).toBe(oldest + 3);
     await page.getByText('The 151,424 oldest requests have left the table.').waitFor();

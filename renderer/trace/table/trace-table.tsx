@@ -58,7 +58,7 @@ function keyPressed(event: KeyboardEvent): void {
 /** The marks of the trace that is looked at, once it is known which one that is. */
 function followMarks(): void {
   const { frame } = traceSession;
-  if (!frame || frame.disk === null) return;
+  if (!frame?.disk) return;
   if (openMarks(frame.disk, frame.epochRealtimeNs)) tellMarks(frame.disk, markedSequences());
 }
 
