@@ -62,7 +62,7 @@ describe('an ordinary user with the helper', () => {
     await bioscope('daemon', 'stop', '--all');
     await until('the helpers have ended', () => helpers().length === 0);
     expect(loopsOver(name)).toEqual([]);
-    expect((await world.mounts()).filter((line) => line.includes('bioscope-desktop-'))).toEqual([]);
+    expect((await world.mounts()).filter((line) => line.includes(workspace.directory))).toEqual([]);
     // It is the other user's: root's daemon would refuse to look into it.
     rmSync(workspace.paths.directory, { recursive: true, force: true });
     await workspace.end();

@@ -1,0 +1,176 @@
+/** A FUSE connection and a loop device through the helper, and a daemon that goes away at each step. */
+import { closeSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { NativeDisk } from '../../app/addon/addon';
+import * as wire from '../../app/contract/wire.gen';
+import { until } from '../support/commands';
+import { addon, RealHelper } from './real-helper';
+
+const EPERM = 1;
+const MEBIBYTE = 1 << 20;
+
+let directory: string;
+let fileName: string;
+let helper: RealHelper;
+let disk: NativeDisk | null;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'bioscope-loop-'));
+  fileName = `${basename(directory)}.img`;
+  helper = new RealHelper('fuse-loop');
+  disk = null;
+});
+afterEach(async () => {
+  await helper.end();
+  await disk?.close();
+  expect(loops()).toEqual([]);
+  expect(workers()).toEqual([]);
+  rmSync(directory, { recursive: true });
+});
+
+/** Loop devices over the file of this test. */
+const loops = () =>
+  readdirSync('/sys/block').filter((device) => {
+    try {
+      const file = readFileSync(`/sys/block/${device}/loop/backing_file`, 'utf8');
+      return file.trim() === `/${fileName}`;
+    } catch {
+      return false;
+    }
+  });
+
+/** Processes that the helper has forked and not yet reaped. */
+function workers(): number[] {
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+        return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) === helper.pid;
+      } catch {
+        return false;
+      }
+    });
+}
+
+/** False for a zombie too: whoever inherits it may be slow to reap it. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+async function mount(): Promise<{ readonly handle: number; readonly connection: number }> {
+  const reply = await helper.answer({ verb: wire.BIOSCOPE_HELPER_FUSE_MOUNT });
+  const connection = helper.replies.pop()?.descriptors[0];
+  if (reply === null || connection === undefined) throw new Error('no FUSE connection');
+  return { handle: reply.handle, connection };
+}
+
+const attachment = (handle: number, name = fileName) => ({
+  verb: wire.BIOSCOPE_HELPER_LOOP_ATTACH,
+  handle,
+  name,
+  label: 'bioscope:test:1',
+});
+
+/** Serves an image of one MiB on a connection. */
+async function serve(connection: number): Promise<void> {
+  const image = join(directory, 'image');
+  writeFileSync(image, Buffer.alloc(MEBIBYTE, 'x'));
+  disk = await addon.openDisk({
+    imagePath: image,
+    readOnly: false,
+    number: 1,
+    tracePath: join(directory, 'trace'),
+    threads: 1,
+    ringCapacity: 1024,
+    payloadLimit: 0,
+    trace: true,
+    route: 'fuse-loop',
+    resumeTrace: false,
+  });
+  await disk.startFuse({ fuse: connection, fileName, ownerUid: 0, ownerGid: 0 });
+}
+
+describe('a loop device through the helper', () => {
+  test('serves the image, bears the label, and goes when it is detached', async () => {
+    const { handle, connection } = await mount();
+    await serve(connection);
+    const attached = await helper.answer(attachment(handle));
+    expect(attached).toMatchObject({ errno: 0 });
+    const device = attached?.name ?? '';
+    expect(loops()).toEqual([basename(device)]);
+    expect(await helper.answer({ verb: wire.BIOSCOPE_HELPER_FUSE_UNMOUNT, handle })).toMatchObject({
+      errno: 0,
+    });
+    const status = { verb: wire.BIOSCOPE_HELPER_LOOP_STATUS, name: device };
+    expect(await helper.answer(status)).toMatchObject({ errno: 0, label: 'bioscope:test:1' });
+    expect(readFileSync(device).subarray(0, 4).toString()).toBe('xxxx');
+    // In the kernel it says whose it is.
+    expect((await addon.loopStatus(device))?.label).toBe('bioscope@0:test:1');
+    const detach = { verb: wire.BIOSCOPE_HELPER_LOOP_DETACH, name: device };
+    expect(await helper.answer(detach)).toMatchObject({ errno: 0 });
+    expect(loops()).toEqual([]);
+  });
+
+  test('is not detached for somebody whose label it does not bear', async () => {
+    const image = join(directory, fileName);
+    writeFileSync(image, Buffer.alloc(MEBIBYTE));
+    const labels = ['bioscope:root', 'bioscope@1000:d1', 'losetup'];
+    for (const label of labels) {
+      const device = await addon.attachLoop({ path: image, readOnly: true, label });
+      const detach = { verb: wire.BIOSCOPE_HELPER_LOOP_DETACH, name: device };
+      for (const flags of [0, wire.BIOSCOPE_HELPER_FORCE]) {
+        expect(await helper.answer({ ...detach, flags })).toMatchObject({
+          errno: EPERM,
+          step: 'label',
+        });
+      }
+      expect((await addon.loopStatus(device))?.label).toBe(label);
+      await addon.detachLoop({ device, force: false });
+    }
+  });
+
+  test('is not made over a file that is not served', async () => {
+    const { handle, connection } = await mount();
+    await serve(connection);
+    expect(await helper.answer(attachment(handle, 'another.img'))).toMatchObject({
+      errno: 2,
+      step: 'open',
+    });
+  });
+});
+
+describe('when the daemon goes away', () => {
+  test('after the mount, nothing is left', async () => {
+    const { connection } = await mount();
+    expect(await helper.end()).toMatchObject({ status: 0 });
+    closeSync(connection);
+  });
+
+  test('with the loop device made, that goes too', async () => {
+    const { handle, connection } = await mount();
+    await serve(connection);
+    await helper.answer(attachment(handle));
+    expect(loops()).toHaveLength(1);
+    expect(await helper.end()).toMatchObject({ status: 0 });
+    await until('the loop device is gone', () => loops().length === 0);
+  });
+
+  test('with its image still being opened, which it does not answer, nobody waits for it', async () => {
+    const { handle, connection } = await mount();
+    helper.send(attachment(handle));
+    await until('a worker is at it', () => workers().length === 1);
+    // The helper itself is not held up.
+    expect(await helper.answer({ verb: wire.BIOSCOPE_HELPER_HELLO })).toMatchObject({ errno: 0 });
+    const [worker] = workers();
+    expect(await helper.end()).toMatchObject({ status: 0 });
+    await until('the worker is gone', () => !isRunning(worker ?? 0));
+    closeSync(connection);
+  });
+});
