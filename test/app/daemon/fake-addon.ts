@@ -158,6 +158,9 @@ export class FakeAddon implements NativeAddon {
   lockCode(): Promise<void> {
     return Promise.resolve();
   }
+  openHelperSocket(): never {
+    throw errnoError('EPERM', 'socketpair');
+  }
   lockFile(): number {
     return 1;
   }
