@@ -46,6 +46,11 @@ export function ExplainedBytes(props: {
     () => (byte === null || !analysis ? [] : pathToByte(analysis.structures, byte)),
     [analysis, byte],
   );
+  // What was pointed at last counts: a field here, a byte in the hex view.
+  const point = useCallback((node: StructureNode | null) => {
+    setPointed(node);
+    setByte(null);
+  }, []);
   const show = useCallback((range: ByteRange) => setReveal({ range }), []);
   return (
     <>
@@ -67,7 +72,7 @@ export function ExplainedBytes(props: {
             structures={analysis.structures}
             startsOpen={isWhole}
             hoveredByte={byte}
-            onField={setPointed}
+            onField={point}
             onChoose={(node) => show(rangeOf(node))}
           />
         </>
@@ -76,7 +81,7 @@ export function ExplainedBytes(props: {
         source={source}
         base={sectorToBytes(record.sector)}
         field={byte === null ? pointed : (path.at(-1) ?? null)}
-        byteMeaning={wordsOf(path)}
+        byteMeaning={analysis && analysis.structures.length > 0 ? wordsOf(path) : null}
         changed={marks && comparison.state === 'there' ? comparison.difference.mask : null}
         reveal={reveal}
         onByte={setByte}

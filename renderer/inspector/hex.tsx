@@ -30,8 +30,12 @@ export interface HexProps {
   readonly base: bigint;
   /** The field that is looked at: its bytes are marked. */
   readonly field: StructureNode | null;
-  /** What the byte under the pointer is, in words; empty if nothing is known of it. */
-  readonly byteMeaning: string;
+  /**
+   * What the byte under the pointer is, in words; empty if nothing is known of
+   * it, null if nothing is known of any (the line's place is kept otherwise:
+   * nothing may move under the pointer).
+   */
+  readonly byteMeaning: string | null;
   /** 1 for each byte that an earlier write had otherwise. */
   readonly changed: Uint8Array | null;
   readonly reveal: Reveal | null;
@@ -98,17 +102,17 @@ export function Hex(props: HexProps) {
         data-testid="hex"
         data-total={source.total}
       />
+      {byteMeaning !== null && (
+        <div className="hex-field data" data-testid="hex-field" title={byteMeaning}>
+          {byteMeaning}
+        </div>
+      )}
       <div className="hex-bar">
         <span id="hex-selection" className="data" data-testid="hex-selection">
           {selection
             ? `0x${shownStart.toString(16)} +${formatCount(end - start)}`
             : `${formatCount(source.total)} bytes`}
         </span>
-        {byteMeaning !== '' && (
-          <span className="hex-field data" data-testid="hex-field" title={byteMeaning}>
-            {byteMeaning}
-          </span>
-        )}
         <span className="hex-copies">
           Copy
           {copies.map(({ name, form }) => (

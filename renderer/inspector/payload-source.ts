@@ -51,6 +51,25 @@ export function imageNow(
   };
 }
 
+/** Bytes [from, to) of what was kept of a request, fewer if less was kept; null if nothing is. */
+export async function readKept(
+  read: ReadChunk,
+  from: number,
+  to: number,
+): Promise<Uint8Array | null> {
+  const result = new Uint8Array(to - from);
+  let filled = 0;
+  while (filled < result.length) {
+    const answer = await read(from + filled);
+    if (!answer.ok || answer.value === null) return null;
+    const part = answer.value.bytes.subarray(0, result.length - filled);
+    if (part.length === 0) break;
+    result.set(part, filled);
+    filled += part.length;
+  }
+  return result.subarray(0, filled);
+}
+
 export type PayloadPhase = 'loading' | 'there' | 'gone' | 'error';
 
 /** Loads chunks as they are looked at, and keeps them. */

@@ -5,7 +5,7 @@ import { bridge } from '../shell/bridge';
 import { differenceOf, type Difference } from '../structures/difference';
 import { partners } from '../trace/trace-client';
 import type { SelectedRequest } from '../trace/view-state';
-import { keptPayload, type ReadChunk } from './payload-source';
+import { keptPayload, readKept } from './payload-source';
 
 /** Milliseconds that a request must stay selected before its past is looked for. */
 const STILL_MS = 150;
@@ -21,25 +21,6 @@ export type Comparison =
       readonly sequence: Sequence;
       readonly difference: Difference;
     };
-
-/** Bytes [from, to) of what was kept of a request, fewer if less was kept; null if nothing is. */
-export async function readKept(
-  read: ReadChunk,
-  from: number,
-  to: number,
-): Promise<Uint8Array | null> {
-  const result = new Uint8Array(to - from);
-  let filled = 0;
-  while (filled < result.length) {
-    const answer = await read(from + filled);
-    if (!answer.ok || answer.value === null) return null;
-    const part = answer.value.bytes.subarray(0, result.length - filled);
-    if (part.length === 0) break;
-    result.set(part, filled);
-    filled += part.length;
-  }
-  return result.subarray(0, filled);
-}
 
 async function compare(
   disk: DiskId,

@@ -188,6 +188,8 @@ export function StructureTreeView(props: StructureTreeProps) {
             isHovered={row.key === hoveredKey}
             onToggle={() => toggle(row.key)}
             onChoose={() => {
+              // The focus has just come to the tree, and with it the field that was chosen before.
+              onField(row.node);
               setActive(row.key);
               onChoose(row.node);
             }}

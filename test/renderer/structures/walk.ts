@@ -6,7 +6,7 @@ import type { Regions } from '../../../renderer/structures/regions';
 import { survey } from '../../../renderer/structures/survey';
 
 /** Nodes opened of one payload: a walk of all of a large one takes too long. */
-const MOST_OPENED = 1500;
+const MOST_OPENED = 500;
 /** The most children one node may have: the longest table of fields, and pages of lists. */
 const MOST_CHILDREN = 2 * PAGE_NODES + 32;
 const LONGEST_WORDS = 9000;
