@@ -45,11 +45,13 @@ static void take_text(char *text, size_t size)
 	text[length] = '\0';
 }
 
+/* Not the helper's own is_tag: that is what is being tested. */
 static bool is_ours(const char *text, const char *prefix)
 {
 	size_t length = strlen(prefix);
-	return strncmp(text, prefix, length) == 0 && is_tag(text + length) &&
-	       strchr(text, '/') == NULL;
+	size_t tag = strlen(text) - length;
+	return strncmp(text, prefix, length) == 0 && tag > 0 && tag <= 63 && text[length] != '-' &&
+	       strspn(text + length, "abcdefghijklmnopqrstuvwxyz0123456789-") == tag;
 }
 
 static bool is_number(const char *text)
@@ -172,6 +174,26 @@ static int send_row(const struct work *work)
 {
 	RULE(work->reply.flags & BIOSCOPE_HELPER_REPLY_MORE);
 	return 0;
+}
+
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed);
+/*
+ * A string must have zeroes to its end, which changes of any one byte rarely leave: every
+ * other time a string is changed as such.
+ */
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed)
+{
+	struct bioscope_helper_request request;
+	if (seed % 2 == 0 || size < 1 + sizeof(request))
+		return LLVMFuzzerMutate(data, size, most);
+	memcpy(&request, data + 1, sizeof(request));
+	char *text = seed % 8 == 1 ? request.label : request.name;
+	size_t room = text == request.label ? sizeof(request.label) : sizeof(request.name);
+	size_t length = LLVMFuzzerMutate((uint8_t *)text, strnlen(text, room - 1), room - 1);
+	memset(text + length, 0, room - length);
+	memcpy(data + 1, &request, sizeof(request));
+	return size;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
