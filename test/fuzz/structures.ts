@@ -99,7 +99,7 @@ export async function fuzz(options: {
     if (problem !== null) {
       const path = join(folder, `structures-${seed}-${executions}-${sample.device}.bin`);
       writeFileSync(path, sample.bytes);
-      console.log(`${sample.name}: ${problem instanceof Error ? problem.stack : String(problem)}`);
+      console.log(sample.name, problem);
       console.log(`  kept as ${path}`);
       findings++;
     }
