@@ -24,6 +24,7 @@ let namespace;
 let uid;
 let disk;
 
+/** Words that run a program in the namespace of that world; a mount elsewhere is nothing its user can see. */
 const enter = () => ['nsenter', `--mount=/proc/${namespace.pid}/ns/mnt`, '--'];
 
 /** The command line as that user. */
@@ -80,8 +81,9 @@ const tests = {
   'its daemon is killed under fio on ext4, and the next one goes on': async () => {
     await must('mkfs.ext4', '-q', disk.device);
     mkdirSync(mountPoint);
-    await must('mount', disk.device, mountPoint);
+    await must(...enter(), 'mount', disk.device, mountPoint);
     const load = run(
+      ...enter(),
       'fio',
       ...['--name=verify', `--filename=${mountPoint}/fio`, '--size=8M', '--rw=randwrite'],
       ...['--bsrange=4k-64k', '--ioengine=libaio', '--iodepth=16', '--direct=1', '--loops=3'],
@@ -106,7 +108,7 @@ const tests = {
     const refused = await asUser('detach', disk.id);
     check(refused.status === 1, 'it was detached');
     check(refused.stderr.includes(`is mounted at ${mountPoint}`), refused.stderr);
-    await must('umount', mountPoint);
+    await must(...enter(), 'umount', mountPoint);
     await mustAsUser('detach', disk.id);
     await must('e2fsck', '-fn', image);
     await mustAsUser('daemon', 'stop');
