@@ -100,7 +100,7 @@ export function MapTab({
             data-testid="map-fallback"
             title={`${fallback}. The map is drawn without the graphics card: the same, only slower.`}
           >
-            no WebGL2
+            No WebGL2: drawn in software
           </span>
         )}
         {isZoomed && (

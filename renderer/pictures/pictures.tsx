@@ -3,6 +3,7 @@ import { DropdownMenu, Tabs } from 'radix-ui';
 import { type KeyboardEvent, type PointerEvent, useCallback, useEffect, useState } from 'react';
 import type { Disk } from '../../app/contract/disk';
 import { Icon } from '../widgets/icon';
+import { setBrush, useBrush } from './brushing';
 import { AddressTab, LatencyTab } from './histogram-tabs';
 import { MapTab } from './map-tab';
 import {
@@ -55,6 +56,22 @@ function SaveMenu() {
         </DropdownMenu.Content>
       </DropdownMenu.Portal>
     </DropdownMenu.Root>
+  );
+}
+
+/** That what is seen is filtered by a brush, and the way back. */
+function BrushChip() {
+  if (useBrush() === null) return null;
+  return (
+    <button
+      type="button"
+      className="chip brush-chip"
+      data-testid="brush-remove"
+      aria-label="Remove the brush from the filter"
+      onClick={() => setBrush(null)}
+    >
+      brush <Icon name="close" />
+    </button>
   );
 }
 
@@ -152,6 +169,7 @@ export function Pictures({ disk }: { readonly disk: Disk }) {
           <span className="picture-hover data" data-testid="picture-hover">
             {hovered}
           </span>
+          <BrushChip />
           {isOpen && <SaveMenu />}
           <button
             type="button"

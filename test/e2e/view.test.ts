@@ -94,8 +94,7 @@ describe.skipIf(!isRoot)('the requests of a disk (needs root)', () => {
     await page.mouse.up();
     await until('the writes alone', async () => (await matching())[0] === 100);
     await until('them on the map', async () => (await map.getAttribute('data-count')) === '100');
-    await map.focus();
-    await page.keyboard.press('Escape');
+    await page.getByTestId('brush-remove').click();
     await until('all again', async () => {
       const [first, total] = await matching();
       return total === undefined || first === total;

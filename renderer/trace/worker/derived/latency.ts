@@ -1,7 +1,7 @@
 /** Latencies of each family, in bins. */
 import { latencyBin, LATENCY_BINS } from './latency-bins';
 import { FAMILIES, familyOf, latencyAt, passingRows } from './rows';
-import type { Derivation } from './derivation';
+import { type Derivation, RunningSum } from './derivation';
 
 export interface LatencyPartial {
   /** LATENCY_BINS a family. */
@@ -25,7 +25,28 @@ function empty(): LatencyPartial {
   };
 }
 
+function add(total: LatencyPartial, { counts, least, most, sum }: LatencyPartial): void {
+  counts.forEach((count, at) => {
+    if (count > 0) total.counts[at] = (total.counts[at] ?? 0) + count;
+  });
+  for (let family = 0; family < FAMILIES; family++) {
+    total.least[family] = Math.min(total.least[family] ?? 0, least[family] ?? 0);
+    total.most[family] = Math.max(total.most[family] ?? 0, most[family] ?? 0);
+    total.sum[family] = (total.sum[family] ?? 0) + (sum[family] ?? 0);
+  }
+}
+
 export class LatencyDerivation implements Derivation<LatencyPartial, LatencyResult> {
+  readonly #total = new RunningSum<LatencyPartial, LatencyPartial>(
+    add,
+    ({ counts, least, most, sum }) => ({
+      counts: counts.slice(),
+      least: least.slice(),
+      most: most.slice(),
+      sum: sum.slice(),
+    }),
+  );
+
   scan: Derivation<LatencyPartial, LatencyResult>['scan'] = (columns, from, to, bits) => {
     const partial = empty();
     const { counts, least, most, sum } = partial;
@@ -42,17 +63,7 @@ export class LatencyDerivation implements Derivation<LatencyPartial, LatencyResu
   };
 
   merge: Derivation<LatencyPartial, LatencyResult>['merge'] = (partials) => {
-    const total = empty();
-    for (const { counts, least, most, sum } of partials) {
-      counts.forEach((count, at) => {
-        if (count > 0) total.counts[at] = (total.counts[at] ?? 0) + count;
-      });
-      for (let family = 0; family < FAMILIES; family++) {
-        total.least[family] = Math.min(total.least[family] ?? 0, least[family] ?? 0);
-        total.most[family] = Math.max(total.most[family] ?? 0, most[family] ?? 0);
-        total.sum[family] = (total.sum[family] ?? 0) + (sum[family] ?? 0);
-      }
-    }
+    const total = this.#total.sum(partials, '', empty);
     const buffers = [total.counts, total.least, total.most, total.sum].map(
       ({ buffer }) => buffer as ArrayBuffer,
     );

@@ -1,7 +1,7 @@
 /** Rates, latencies and queue depth along time. */
 import { wideAt, type TraceColumns } from '../../../../app/filter/trace-columns';
 import { binIn, type Bins, binsFor, joinBins } from './bins';
-import type { Derivation, DerivationContext } from './derivation';
+import { type Derivation, type DerivationContext, RunningSum } from './derivation';
 import { latencyBin, LATENCY_BINS, percentile } from './latency-bins';
 import { FAMILIES, familyOf, latencyAt, passingRows, READ, timeReader, WRITE } from './rows';
 
@@ -74,6 +74,7 @@ const nothing: TimePartial = {
 
 export class TimeDerivation implements Derivation<TimePartial, TimeResult> {
   readonly #time: (columns: TraceColumns, row: number) => number;
+  readonly #total = new RunningSum<TimePartial, Total>(addPart, copyTotal);
 
   constructor({ epochMonotonicNs }: DerivationContext) {
     this.#time = timeReader(epochMonotonicNs);
@@ -122,17 +123,18 @@ export class TimeDerivation implements Derivation<TimePartial, TimeResult> {
       Math.max(LEAST_BINS, Math.min(TIME_BINS, Math.floor(requests / REQUESTS_A_BIN))),
     );
     const count = bins?.count ?? 0;
-    const sum = arrays(count);
+    const { sum, latencies } = this.#total.sum(
+      partials,
+      bins ? `${bins.first} ${bins.width} ${bins.count}` : '',
+      () => ({ bins, sum: arrays(count), latencies: new Uint32Array(count << KEY_SHIFT) }),
+    );
     const mean = new Float64Array(count);
     const most = new Float64Array(count);
-    const latencies = new Uint32Array(count << KEY_SHIFT);
     let from = Infinity;
     let to = -Infinity;
     for (const part of partials) {
-      if (!bins || !part.bins) continue;
       from = Math.min(from, part.from);
       to = Math.max(to, part.to);
-      addPart(sum, latencies, bins, part, part.bins);
     }
     const shares = [0.5, 0.95, 0.99, 0.999].map(() => new Float64Array(count).fill(NaN));
     const [p50, p95, p99, p999] = shares as [
@@ -163,13 +165,31 @@ export class TimeDerivation implements Derivation<TimePartial, TimeResult> {
   };
 }
 
-function addPart(
-  sum: ReturnType<typeof arrays>,
-  latencies: Uint32Array,
-  bins: Bins,
-  part: TimePartial,
-  partBins: Bins,
-): void {
+/** Sums over the bins, and how many requests of each have a latency, by key. */
+interface Total {
+  readonly bins: Bins | null;
+  readonly sum: ReturnType<typeof arrays>;
+  readonly latencies: Uint32Array;
+}
+
+function copyTotal({ bins, sum, latencies }: Total): Total {
+  return {
+    bins,
+    sum: {
+      counts: sum.counts.slice(),
+      readBytes: sum.readBytes.slice(),
+      writtenBytes: sum.writtenBytes.slice(),
+      errors: sum.errors.slice(),
+      depthSum: sum.depthSum.slice(),
+      depthMost: sum.depthMost.slice(),
+    },
+    latencies: latencies.slice(),
+  };
+}
+
+function addPart({ bins, sum, latencies }: Total, part: TimePartial): void {
+  const { bins: partBins } = part;
+  if (!bins || !partBins) return;
   const target = Uint32Array.from({ length: partBins.count }, (_, bin) =>
     binIn(bins, partBins, bin),
   );
