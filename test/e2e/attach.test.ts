@@ -101,6 +101,28 @@ describe.skipIf(!isRoot)('an image dropped on the window (needs root)', () => {
     await page.getByTestId('filter-text').fill('');
   });
 
+  it('names the fields of the superblock that was written', async () => {
+    const { page } = desktop;
+    const uuid = await command('blkid', '-p', '-s', 'UUID', '-o', 'value', device);
+    await page.getByTestId('filter-text').fill('write && 2..2');
+    const inspector = page.getByTestId('inspector');
+    await inspector.getByRole('tab', { name: 'Payload' }).click();
+    const magic = page.locator('[data-testid="structure-row"][data-name="s_magic"]');
+    // The first of these writes are zeroes, with which mkfs wipes what was there.
+    await until('the last write of the superblock', async () => {
+      await page.getByTestId('trace-grid').focus();
+      await page.keyboard.press('End');
+      return (await magic.count()) === 1;
+    });
+    expect(await magic.innerText()).toContain('0xef53');
+    expect(await magic.getAttribute('data-length')).toBe('2');
+    const row = page.locator('[data-testid="structure-row"][data-name="s_uuid"]');
+    expect(await row.innerText()).toContain(uuid.trim());
+    const structure = page.locator('[data-testid="structure-row"][aria-level="1"]').first();
+    expect(await structure.getAttribute('data-confidence')).toBe('checked');
+    await page.getByTestId('filter-text').fill('');
+  });
+
   it('is not detached while it is mounted, and the window names the mount point', async () => {
     const { page } = desktop;
     await page.getByTestId('detach').click();
