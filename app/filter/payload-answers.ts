@@ -20,9 +20,14 @@ export class PayloadAnswers {
   #goneBelow = 0;
   #gone = 0;
 
-  /** Payloads that were asked for and were no longer kept. */
+  /** Payloads that were looked up and were no longer kept. */
   get gone(): number {
     return this.#gone;
+  }
+
+  /** Payloads of requests before this sequence are not looked into: they are no longer kept. 0: all are. */
+  get goneBefore(): number {
+    return this.#goneBelow;
   }
 
   /** Payloads that were asked for and not looked up yet. */
@@ -40,15 +45,12 @@ export class PayloadAnswers {
     if (known !== undefined) return known;
     const asked = this.#asked.get(sequence);
     if (asked) asked.add(pattern);
-    else if (sequence < this.#goneBelow) this.#gone++;
-    else this.#asked.set(sequence, new Set([pattern]));
+    else if (sequence >= this.#goneBelow) this.#asked.set(sequence, new Set([pattern]));
     if (this.#asked.size > MOST_ASKED) {
       // Filters run from the oldest row to the newest.
-      for (const oldest of this.#asked.keys()) {
-        this.#asked.delete(oldest);
-        this.#gone++;
-        break;
-      }
+      const [oldest = 0] = this.#asked.keys();
+      this.#asked.delete(oldest);
+      this.#goneBelow = Math.max(this.#goneBelow, oldest + 1);
     }
     return false;
   }
@@ -75,8 +77,8 @@ export class PayloadAnswers {
 
   #learn(sequence: number, patterns: ReadonlySet<string>, payload: Uint8Array | null): void {
     if (payload === null) {
-      this.#goneBelow = Math.max(this.#goneBelow, sequence);
-      this.#gone++;
+      this.#goneBelow = Math.max(this.#goneBelow, sequence + 1);
+      if (!this.#known.has(sequence)) this.#gone++;
     }
     const answers = this.#known.get(sequence) ?? new Map<string, boolean>();
     for (const pattern of patterns) {

@@ -38,7 +38,8 @@ function SearchState() {
   return (
     <span className="filter-search" data-testid="filter-search">
       {search.open > 0 && `looking into ${formatCount(search.open)} payloads… `}
-      {search.gone > 0 && `${formatCount(search.gone)} no longer kept`}
+      {search.goneBefore > 0 &&
+        `payloads before request ${formatCount(search.goneBefore)} are gone`}
     </span>
   );
 }

@@ -149,6 +149,7 @@ export class TraceSession {
       following: place.following,
       paused: place.pausedAt !== null,
       cleared: place.clearedThrough > 0,
+      sorting: null,
       selected: null,
       selectedIsListed: false,
     });
@@ -261,7 +262,7 @@ export class TraceSession {
   clear(): void {
     this.#clearedThrough = this.#frame?.newestSequence ?? 0;
     if (this.#clearedThrough === 0) return;
-    this.#state.setState({ cleared: true, following: true });
+    this.#state.setState({ cleared: true, following: true, sorting: null });
     this.#changed();
   }
 

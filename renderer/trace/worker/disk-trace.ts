@@ -162,7 +162,7 @@ export class DiskTrace {
 
   get search(): PayloadSearch | null {
     if (!this.#isSearching) return null;
-    return { open: this.#answers.open, gone: this.#answers.gone };
+    return { open: this.#answers.open, goneBefore: this.#answers.goneBefore };
   }
 
   /** Looks into the next payloads the filter asks for; false when there are none to look into. */

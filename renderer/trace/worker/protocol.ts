@@ -105,8 +105,8 @@ export interface TraceTotals {
 export interface PayloadSearch {
   /** Payloads that are still to be looked into. */
   readonly open: number;
-  /** Requests whose payload was no longer kept, so that they do not pass. */
-  readonly gone: number;
+  /** Payloads of requests before this sequence are no longer kept, so these do not pass; 0: all are. */
+  readonly goneBefore: number;
 }
 
 /** Rows and totals at one moment; never changed after it was sent. */
