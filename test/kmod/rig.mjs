@@ -25,6 +25,13 @@ const here = dirname(fileURLToPath(import.meta.url));
 /** What the guest's first steps need where it is not built into the kernel. */
 const earlyModules = ['virtio_pci', '9pnet_virtio', '9p', 'overlay'];
 
+/**
+ * Where the guest's processors wait long for a real one: no panic over a timer that seems
+ * dead at the start, no talk of lockups and stalls before minutes have passed.
+ */
+const patience =
+  'no_timer_check sysctl.kernel.watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=300';
+
 /** A line of the kernel's log that makes a test fail, however well it went otherwise. */
 export const complaint =
   /BUG:|Oops|WARNING:|INFO: (task|rcu|trying)|KASAN|KFENCE|UBSAN|kmemleak: \d+ new|possible (recursive|circular|irq)|inconsistent lock|list_(del|add) corruption|refcount_t|general protection|Call Trace|sysfs: cannot create/;
@@ -128,7 +135,7 @@ export async function boot(kernel, options) {
     ...['-serial', `file:${join(out, 'console')}`],
     ...share('root', '/', ',readonly=on,multidevs=remap'),
     ...share('out', out),
-    ...['-append', 'console=ttyS0 quiet panic=-1 oops=panic'],
+    ...['-append', `console=ttyS0 quiet panic=-1 oops=panic ${patience}`],
   ];
   const stop = onLine && follow(join(out, 'stdout'), onLine);
   const ended = await new Promise((resolve) => {

@@ -13,6 +13,7 @@
 #include <dirent.h>
 #include <stdarg.h>
 #include <sys/mount.h>
+#include <sys/swap.h>
 #include <time.h>
 
 int slowness = 1;
@@ -103,17 +104,19 @@ static void log_mark(const char *name)
 static void remove_leftover(const char *name, void *data)
 {
 	bool *left = data;
-	char point[96];
+	char point[96], node[64];
 
 	if (strncmp(name, TEST_PREFIX, strlen(TEST_PREFIX)))
 		return;
 	*left = true;
 	snprintf(point, sizeof(point), "/run/%s", name);
 	umount2(point, MNT_DETACH);
+	snprintf(node, sizeof(node), "/dev/dm-%d", dm_minor(name));
 	/* First of all: whatever else is done may wait for what this frees. */
 	dm_message(name, 0, "abort", NULL, 0);
 	dm_message(name, 0, "no_daemon fail", NULL, 0);
 	dm_resume(name);
+	swapoff(node);
 	if (dm_remove(name, false) == -EBUSY)
 		dm_remove(name, true);
 }
