@@ -35,12 +35,19 @@ export async function startHarness(): Promise<HarnessBrowser> {
   // React as it is shipped: vitest's own NODE_ENV would choose its development build.
   const environment = process.env['NODE_ENV'];
   process.env['NODE_ENV'] = 'production';
-  await build({ configFile });
+  // A place of its own: several files of tests build it at the same time.
+  const folder = await mkdtemp(join(tmpdir(), 'bioscope-harness-'));
+  const outDir = join(folder, 'page');
+  await build({ configFile, build: { outDir } });
   if (environment !== undefined) process.env['NODE_ENV'] = environment;
-  const server = await preview({ configFile, preview: { port: 0, host: '127.0.0.1' } });
+  const server = await preview({
+    configFile,
+    build: { outDir },
+    preview: { port: 0, host: '127.0.0.1' },
+  });
   const address = server.resolvedUrls?.local[0];
   if (!address) throw new Error('the preview server has no address');
-  const profile = await mkdtemp(join(tmpdir(), 'bioscope-harness-'));
+  const profile = join(folder, 'profile');
   const context: BrowserContext = await chromium.launchPersistentContext(profile, {
     executablePath: browserPath,
     headless: true,
@@ -66,7 +73,7 @@ export async function startHarness(): Promise<HarnessBrowser> {
     async close() {
       await context.close();
       await server.close();
-      await rm(profile, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true });
     },
   };
 }

@@ -9,7 +9,6 @@ export default defineConfig({
   plugins: [react()],
   worker: { format: 'es' },
   build: {
-    outDir: '../../../test-results/harness',
     emptyOutDir: true,
     target: 'chrome114',
     assetsInlineLimit: 0,
