@@ -38,7 +38,7 @@ describe('wrong usage ends with status 2 and says what is wrong', patience, () =
       ['trace', '-f', 'marked'],
       'Marks are made in the window; a terminal knows none.\n  marked\n  ^^^^^^\n',
     ],
-    [['daemon'], 'daemon takes "status" or "stop [--all]".'],
+    [['daemon'], 'daemon takes "status", "restart" or "stop [--all]".'],
   ])('bioscope %j', async (words, message) => {
     expect(await bioscope(workspace, ...words)).toEqual({
       status: 2,
