@@ -130,7 +130,7 @@ export async function testRoute({ kernel: wanted = usual, scripts = usualScripts
   }
   const begun = Date.now();
   say(`the dm-user route on ${kernel.release}`);
-  await runInGuest(kernel, { scripts, seconds: 1200, tell });
+  await runInGuest(kernel, { scripts, seconds: 2400, tell });
   say(`${kernel.release}: ${Math.round((Date.now() - begun) / 1000)} s`);
   return outcome;
 }
