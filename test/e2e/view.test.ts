@@ -1,7 +1,7 @@
 /** Looking: the table by keyboard, the filter, pause and clear. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { command, hasProgram, until } from '../support/commands';
 import { Desktop } from '../support/desktop';
 import { pictureOnFailure } from '../support/failure-picture';
@@ -37,6 +37,11 @@ describe.skipIf(!isRoot)('the requests of a disk (needs root)', () => {
     await read(0, 500);
     await write(1000, 100);
     await until('all are shown', async () => (await matching()).at(-1)! >= 600);
+  });
+  // A test that failed leaves no brush behind for the next.
+  afterEach(async () => {
+    const brush = desktop.page.getByTestId('brush-remove');
+    if (await brush.isVisible()) await brush.click();
   });
   afterAll(async () => {
     await desktop.close();
