@@ -45,9 +45,7 @@ export function TraceNotices() {
             </span>
           )}
           {left > 0 && (
-            <span
-              title={`The window keeps ${formatCount(rows)} requests of all disks together`}
-            >
+            <span title={`The window keeps ${formatCount(rows)} requests of all disks together`}>
               The {formatCount(left)} oldest requests have left the table.
             </span>
           )}
