@@ -48,6 +48,8 @@ export type FeedCommand =
         readonly id: DiskId;
         readonly number: number;
         readonly tracePath: string;
+        /** tracePath is a capture: it is read to its end, and that is all. */
+        readonly isCapture: boolean;
       }[];
     }
   | { readonly type: 'port' };
@@ -72,7 +74,9 @@ export function isFeedCommand(value: unknown): value is FeedCommand {
           'number' in disk &&
           Number.isInteger(disk.number) &&
           'tracePath' in disk &&
-          typeof disk.tracePath === 'string',
+          typeof disk.tracePath === 'string' &&
+          'isCapture' in disk &&
+          typeof disk.isCapture === 'boolean',
       ))
   );
 }

@@ -26,6 +26,14 @@ export const windowChannels = {
   'image.read': daemonMethods['image.read'],
   /** The native file picker; the paths chosen, none if dismissed. */
   'images.choose': { params: nothing, result: z.object({ paths: z.array(z.string()) }) },
+  /** The native dialog for a capture to be made; null if dismissed. What is there may be replaced: it asked. */
+  'captures.place': {
+    params: z.object({ name: z.string().max(255) }),
+    result: z.object({ path: z.string().nullable() }),
+  },
+  'recordings.start': daemonMethods['recordings.start'],
+  'recordings.stop': daemonMethods['recordings.stop'],
+  'recordings.list': daemonMethods['recordings.list'],
   /** Start the daemon if it does not run, and say who it is. */
   'daemon.start': { params: nothing, result: daemonInfoSchema },
   'clipboard.write': { params: z.object({ text: z.string().max(8 << 20) }), result: nothing },
@@ -75,6 +83,7 @@ export type MenuCommand = (typeof menuCommands)[number];
 export interface WindowEvents {
   state: WindowState;
   statistics: DaemonEventData<'statistics'>;
+  recordings: DaemonEventData<'recordings'>;
   /** Attaching that was asked for outside the window (command line) failed. */
   problem: { readonly subject: string; readonly error: ErrorValue };
   menu: MenuCommand;
@@ -83,6 +92,7 @@ export type WindowEvent = keyof WindowEvents;
 export const windowEvents = [
   'state',
   'statistics',
+  'recordings',
   'problem',
   'menu',
 ] as const satisfies readonly WindowEvent[];

@@ -7,7 +7,10 @@
  * starts another, and every window begins anew with the oldest record kept.
  */
 import { isFeedCommand } from '../contract/feed';
+import type { NativeTraceReader } from '../addon/addon';
 import { loadAddon } from '../addon/load';
+import { openCapture } from '../capture/open-capture';
+import { CaptureTraceReader } from '../capture/trace-reader';
 import { FeedPort } from './feed-port';
 import { Pace } from './pace';
 import { batchBuffer, type FollowedDisk } from './trace-source';
@@ -18,7 +21,39 @@ const ports = new Set<FeedPort>();
 const buffer = batchBuffer();
 const pace = new Pace();
 let disks: readonly FollowedDisk[] = [];
+/** Captures by path: being opened (null), or open and waiting for who asked. */
+const opening = new Map<string, CaptureTraceReader | null>();
 let timer: NodeJS.Timeout | null = null;
+
+/** A capture takes a moment to open: until then it is not there yet. Each port reads its own. */
+function openReader({ tracePath, isCapture, number }: FollowedDisk): NativeTraceReader {
+  if (!isCapture) return addon.openTrace(tracePath, 'oldest');
+  const reader = opening.get(tracePath);
+  if (reader) {
+    opening.delete(tracePath);
+    return reader;
+  }
+  if (reader === undefined) {
+    opening.set(tracePath, null);
+    openCapture(tracePath)
+      .then((file) => {
+        opening.set(tracePath, new CaptureTraceReader(file, number));
+        pollNow();
+      })
+      // Main, which had it open, tells the user; here it is tried again.
+      .catch(() => opening.delete(tracePath));
+  }
+  throw new Error(`${tracePath} is being opened`);
+}
+
+/** Captures that were closed again before anybody read them. */
+function forgetClosed(): void {
+  for (const [path, reader] of opening) {
+    if (reader === null || disks.some(({ tracePath }) => tracePath === path)) continue;
+    reader.close();
+    opening.delete(path);
+  }
+}
 
 function pollAll(): void {
   timer = null;
@@ -39,8 +74,9 @@ process.parentPort.on('message', ({ data, ports: [channel] }) => {
   if (command.type === 'disks') {
     ({ disks } = command);
     for (const port of ports) port.follow(disks, buffer);
+    forgetClosed();
   } else if (channel) {
-    const port = new FeedPort(channel, (path) => addon.openTrace(path, 'oldest'));
+    const port = new FeedPort(channel, openReader);
     port.follow(disks, buffer);
     ports.add(port);
     channel.on('message', (event) => port.receive(event.data));

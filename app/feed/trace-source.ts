@@ -8,15 +8,21 @@ export interface FollowedDisk {
   readonly id: DiskId;
   readonly number: number;
   readonly tracePath: string;
+  readonly isCapture: boolean;
 }
 
-export type OpenTrace = (path: string) => NativeTraceReader;
+/** Throws when it cannot be read (yet). */
+export type OpenTrace = (disk: FollowedDisk) => NativeTraceReader;
+
+/** Of a capture, whose records are all there: a whole batch of its file. */
+const CAPTURE_RECORDS = 65_536;
 
 export class TraceSource {
   readonly disk: FollowedDisk;
   private readonly open: OpenTrace;
   private reader: NativeTraceReader | null = null;
   private isDrained = false;
+  private room: ArrayBuffer | null = null;
 
   /** Opens nothing yet: see `begin`. */
   constructor(disk: FollowedDisk, open: OpenTrace) {
@@ -31,7 +37,7 @@ export class TraceSource {
   /** Opens the file. Null when it cannot be read (yet): a disk may be listed before its trace is there. */
   begin(): FeedMessage | null {
     try {
-      this.reader = this.open(this.disk.tracePath);
+      this.reader = this.open(this.disk);
     } catch {
       return null;
     }
@@ -49,12 +55,14 @@ export class TraceSource {
     if (!this.reader || this.isDrained) return null;
     // Asked before the read: what was written before the close is then read.
     const isClosed = this.reader.closed;
-    const { count, lost } = this.reader.read(buffer);
+    const target = this.disk.isCapture ? (this.room ??= captureBuffer()) : buffer;
+    const { count, lost } = this.reader.read(target);
     if (count === 0 && lost === 0n) {
       this.isDrained = isClosed;
+      this.room = null;
       return null;
     }
-    const records = buffer.slice(0, count * RECORD_BYTES);
+    const records = target.slice(0, count * RECORD_BYTES);
     return { type: 'batch', disk: this.disk.id, records, count, lost };
   }
 
@@ -67,3 +75,5 @@ export class TraceSource {
 
 /** A buffer for `next`. */
 export const batchBuffer = (): ArrayBuffer => new ArrayBuffer(BATCH_RECORDS * RECORD_BYTES);
+
+const captureBuffer = (): ArrayBuffer => new ArrayBuffer(CAPTURE_RECORDS * RECORD_BYTES);

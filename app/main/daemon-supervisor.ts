@@ -31,6 +31,7 @@ const MOST_SHORT_LIVES = 5;
 interface Events {
   state: [WindowState];
   statistics: [DaemonEventData<'statistics'>];
+  recordings: [DaemonEventData<'recordings'>];
 }
 
 export interface SupervisorOptions {
@@ -123,11 +124,13 @@ export class DaemonSupervisor {
       });
       client.on('disks', ({ disks }) => this.change(this.daemon, disks));
       client.on('statistics', (statistics) => this.events.emit('statistics', statistics));
+      client.on('recordings', (recordings) => this.events.emit('recordings', recordings));
       const info = await client.invoke('hello', {});
       const { disks } = await client.invoke('watch', {});
       this.client = client;
       this.begun = Date.now();
       this.change({ phase: 'running', info }, disks);
+      this.events.emit('recordings', await client.invoke('recordings.list', {}));
       const connected = client;
       void client.closed.then(() => this.lost(connected, info));
       return info;

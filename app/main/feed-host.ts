@@ -91,7 +91,12 @@ export class FeedHost {
   private tellDisks(): void {
     const command: FeedCommand = {
       type: 'disks',
-      disks: this.disks.map(({ id, number, tracePath }) => ({ id, number, tracePath })),
+      disks: this.disks.map(({ id, number, tracePath, state }) => ({
+        id,
+        number,
+        tracePath,
+        isCapture: state === 'capture',
+      })),
     };
     this.feed?.postMessage(command);
   }

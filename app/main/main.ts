@@ -4,10 +4,13 @@
  * every disk goes on.
  */
 import { app, clipboard, dialog, type BrowserWindow, type IpcMainInvokeEvent } from 'electron';
+import type { DaemonParams } from '../contract/daemon-api';
+import type { Disk } from '../contract/disk';
 import { toErrorValue } from '../contract/errors';
-import type { WindowEvent, WindowEvents } from '../contract/window-api';
+import type { WindowEvent, WindowEvents, WindowState } from '../contract/window-api';
 import { origin } from './application-files';
 import { registerScheme, serveApplication } from './application-protocol';
+import { Captures, looksLikeCapture, noImage } from './captures';
 import { parseWishes, receivedWishes, type Wishes } from './command-line';
 import { DaemonSupervisor } from './daemon-supervisor';
 import { FeedHost } from './feed-host';
@@ -23,6 +26,7 @@ const supervisor = new DaemonSupervisor({
   program: app.isPackaged ? undefined : process.env['BIOSCOPE_NODE'],
 });
 const feed = new FeedHost(bundles.feed);
+const captures = new Captures(() => tellState());
 let window: BrowserWindow | null = null;
 /** Problems that came up before the page could be told. */
 let untold: WindowEvents['problem'][] = [];
@@ -39,10 +43,41 @@ function tellProblem(problem: WindowEvents['problem']): void {
   else untold.push(problem);
 }
 
+/** The daemon's disks, and the captures that are open here. */
+function windowState(): WindowState {
+  const { daemon, disks } = supervisor.state;
+  return { daemon, disks: [...disks, ...captures.disks] };
+}
+
+function tellState(): void {
+  const state = windowState();
+  feed.follow(state.disks);
+  tell('state', state);
+}
+
+/** Makes an image a disk; what turns out to be a capture is opened instead. */
+async function attach(params: DaemonParams<'disks.attach'>): Promise<Disk> {
+  if (await looksLikeCapture(params.path)) return captures.open(params.path);
+  return supervisor.invoke('disks.attach', params);
+}
+
+async function placeCapture(name: string): Promise<{ path: string | null }> {
+  const options: Electron.SaveDialogOptions = {
+    title: 'Record into a capture',
+    buttonLabel: 'Record',
+    defaultPath: name,
+    filters: [{ name: 'Captures of Bioscope', extensions: ['bioscope'] }],
+  };
+  const { canceled, filePath } = await (window
+    ? dialog.showSaveDialog(window, options)
+    : dialog.showSaveDialog(options));
+  return { path: canceled || !filePath ? null : filePath };
+}
+
 async function attachAll({ images, readOnly }: Wishes): Promise<void> {
   for (const path of images) {
     try {
-      await supervisor.invoke('disks.attach', { path, readOnly });
+      await attach({ path, readOnly, route: 'auto' });
     } catch (thrown) {
       tellProblem({ subject: path, error: toErrorValue(thrown) });
     }
@@ -57,6 +92,7 @@ async function chooseImages(): Promise<{ paths: string[] }> {
     filters: [
       { name: 'All files', extensions: ['*'] },
       { name: 'Raw disk images', extensions: ['img', 'raw', 'iso', 'bin', 'dd'] },
+      { name: 'Captures of Bioscope', extensions: ['bioscope'] },
     ],
   };
   const { canceled, filePaths } = await (window
@@ -66,14 +102,25 @@ async function chooseImages(): Promise<{ paths: string[] }> {
 }
 
 const handlers: WindowHandlers = {
-  'disks.attach': (params) => supervisor.invoke('disks.attach', params),
-  'disks.detach': (params) => supervisor.invoke('disks.detach', params),
-  'disks.dismiss': (params) => supervisor.dismiss(params.disk),
+  'disks.attach': attach,
+  'disks.detach': (params) =>
+    captures.close(params.disk) ? {} : supervisor.invoke('disks.detach', params),
+  'disks.dismiss': (params) => (captures.close(params.disk) ? {} : supervisor.dismiss(params.disk)),
   'disks.abort': (params) => supervisor.invoke('disks.abort', params),
   'disks.resize': (params) => supervisor.invoke('disks.resize', params),
   'machine.probe': (params) => supervisor.invoke('machine.probe', params),
-  'payload.read': (params) => supervisor.invoke('payload.read', params),
-  'image.read': (params) => supervisor.invoke('image.read', params),
+  'payload.read': (params) =>
+    captures.has(params.disk)
+      ? captures.readPayload(params)
+      : supervisor.invoke('payload.read', params),
+  'image.read': (params) => {
+    if (captures.has(params.disk)) throw noImage();
+    return supervisor.invoke('image.read', params);
+  },
+  'captures.place': ({ name }) => placeCapture(name),
+  'recordings.start': (params) => supervisor.invoke('recordings.start', params),
+  'recordings.stop': (params) => supervisor.invoke('recordings.stop', params),
+  'recordings.list': (params) => supervisor.invoke('recordings.list', params),
   'images.choose': chooseImages,
   'daemon.start': () => supervisor.start(),
   'clipboard.write': ({ text }) => {
@@ -90,7 +137,7 @@ const handlers: WindowHandlers = {
     untold = [];
     // After the answer: the page draws the state first.
     setImmediate(() => problems.forEach((problem) => tell('problem', problem)));
-    return supervisor.state;
+    return windowState();
   },
 };
 
@@ -171,10 +218,8 @@ async function begin(wishes: Wishes): Promise<void> {
     send: (command) => tell('menu', command),
     quit: () => void quit(),
   });
-  supervisor.on('state', (state) => {
-    feed.follow(state.disks);
-    tell('state', state);
-  });
+  supervisor.on('state', tellState);
+  supervisor.on('recordings', (recordings) => tell('recordings', recordings));
   supervisor.on('statistics', (statistics) => tell('statistics', statistics));
   serveWindow(handlers, isOurs);
   endOnSignals();

@@ -2,6 +2,7 @@
 import { ContextMenu } from 'radix-ui';
 import type { Disk } from '../../app/contract/disk';
 import type { Holder } from '../../app/contract/errors';
+import { CaptureFactsView } from '../captures/capture-facts';
 import { CopyButton, copyText } from '../widgets/copy';
 import { Icon } from '../widgets/icon';
 import { formatBytes, formatCount, formatRate, formatThroughput } from '../widgets/numbers';
@@ -32,6 +33,7 @@ export function holderText(holder: Holder): string {
 
 function stateWord(disk: Disk, isDetaching: boolean): string | null {
   if (disk.state === 'failed') return 'failed';
+  if (disk.state === 'capture') return 'capture';
   if (disk.state === 'detaching' || isDetaching) return 'detaching…';
   return disk.state === 'attaching' ? 'attaching…' : null;
 }
@@ -71,7 +73,7 @@ function DiskActivity({ disk }: { readonly disk: Disk }) {
 }
 
 function DiskMenu({ disk }: { readonly disk: Disk }) {
-  const target = disk.device ?? disk.fuseFile;
+  const target = disk.capture ? null : (disk.device ?? disk.fuseFile);
   return (
     <ContextMenu.Portal>
       <ContextMenu.Content className="menu">
@@ -109,10 +111,10 @@ function DiskMenu({ disk }: { readonly disk: Disk }) {
             )}
             <ContextMenu.Item
               className="menu-item"
-              disabled={disk.state !== 'attached'}
+              disabled={disk.state !== 'attached' && disk.state !== 'capture'}
               onSelect={() => void detach(disk.id)}
             >
-              Detach <kbd>Delete</kbd>
+              {disk.capture ? 'Close' : 'Detach'} <kbd>Delete</kbd>
             </ContextMenu.Item>
           </>
         )}
@@ -189,8 +191,11 @@ function Refusal({ disk }: { readonly disk: Disk }) {
 export function DiskItem({ disk }: { readonly disk: Disk }) {
   const isSelected = useDisks(({ selected }) => selected === disk.id);
   const isDetaching = useDisks(({ detaching }) => detaching.includes(disk.id));
-  const target = disk.device ?? disk.fuseFile;
+  // Where a capture was recorded somebody else may be by now.
+  const target = disk.capture ? null : (disk.device ?? disk.fuseFile);
   const word = stateWord(disk, isDetaching);
+  const canLeave = disk.state === 'attached' || disk.state === 'capture';
+  const leaveWord = disk.capture ? 'Close' : 'Detach';
   return (
     <ContextMenu.Root modal={false}>
       <ContextMenu.Trigger asChild>
@@ -209,13 +214,13 @@ export function DiskItem({ disk }: { readonly disk: Disk }) {
             title={disk.imagePath}
             onClick={() => selectDisk(disk.id)}
             onKeyDown={(event) => {
-              if (event.key === 'Delete' && disk.state === 'attached') void detach(disk.id);
+              if (event.key === 'Delete' && canLeave) void detach(disk.id);
             }}
           >
             <span className="disk-name" data-testid="disk-name">
               {disk.name}
             </span>
-            {disk.readOnly && (
+            {disk.readOnly && !disk.capture && (
               <span className="badge" data-testid="disk-read-only">
                 read-only
               </span>
@@ -247,7 +252,8 @@ export function DiskItem({ disk }: { readonly disk: Disk }) {
                 : `${disk.partitions.length} partitions`}
             </div>
           )}
-          {disk.state !== 'failed' && <DiskActivity disk={disk} />}
+          {disk.capture && <CaptureFactsView capture={disk.capture} />}
+          {disk.state !== 'failed' && !disk.capture && <DiskActivity disk={disk} />}
           {disk.holders.length > 0 && (
             <ul className="holders" data-testid="disk-holders">
               {disk.holders.map((holder) => (
@@ -264,12 +270,12 @@ export function DiskItem({ disk }: { readonly disk: Disk }) {
           )}
           <Failure disk={disk} />
           <Refusal disk={disk} />
-          {disk.state === 'attached' && (
+          {canLeave && (
             <button
               type="button"
               className="icon-button disk-detach"
-              aria-label={`Detach ${disk.name}`}
-              title={`Detach ${disk.name}`}
+              aria-label={`${leaveWord} ${disk.name}`}
+              title={`${leaveWord} ${disk.name}`}
               disabled={isDetaching}
               onClick={() => void detach(disk.id)}
             >

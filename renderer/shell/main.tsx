@@ -10,6 +10,7 @@ import { createRoot } from 'react-dom/client';
 import { toErrorValue } from '../../app/contract/errors';
 import { showProblem } from '../disks/disk-actions';
 import { takeState, takeStatistics } from '../disks/disk-state';
+import { takeRecordings } from '../captures/recording-state';
 import { openTrace } from '../trace/trace-client';
 import { showToast } from '../widgets/toast';
 import { App } from './app';
@@ -18,6 +19,7 @@ import { runCommand } from './commands';
 
 bridge.on('state', takeState);
 bridge.on('statistics', takeStatistics);
+bridge.on('recordings', takeRecordings);
 bridge.on('problem', ({ subject, error }) => showProblem(subject, error));
 bridge.on('menu', runCommand);
 
@@ -33,6 +35,9 @@ async function begin(): Promise<void> {
   if (!state.ok) throw new Error(state.error.message);
   takeState(state.value);
   await openTrace();
+  const recordings = await bridge.invoke('recordings.list', {});
+  // Without a daemon there are none, and the state says so.
+  if (recordings.ok) takeRecordings(recordings.value);
 }
 
 const root = document.getElementById('root');

@@ -1,5 +1,6 @@
 /** Across the top: the selected disk, and what can be done with its view. */
 import type { Disk } from '../../app/contract/disk';
+import { RecordControl } from '../captures/record-control';
 import { detach } from '../disks/disk-actions';
 import { useDisks, useSelectedDisk } from '../disks/disk-state';
 import { traceSession } from '../trace/trace-client';
@@ -15,14 +16,21 @@ function DiskChips({ disk }: { readonly disk: Disk }) {
       <span className="top-chip strong" data-testid="top-name" title={disk.imagePath}>
         {disk.name}
       </span>
-      {target !== null && (
+      {disk.capture && (
+        <span className="top-chip strong" data-testid="top-capture" title={disk.capture.path}>
+          capture
+        </span>
+      )}
+      {target !== null && !disk.capture && (
         <span className="top-chip data">
           <span data-testid="top-device">{target}</span>
           <CopyButton text={target} />
         </span>
       )}
       <span className="top-chip data">{disk.route}</span>
-      <span className="top-chip data">{disk.readOnly ? 'read-only' : 'read-write'}</span>
+      {!disk.capture && (
+        <span className="top-chip data">{disk.readOnly ? 'read-only' : 'read-write'}</span>
+      )}
     </div>
   );
 }
@@ -53,15 +61,16 @@ function ViewButtons({ disk }: { readonly disk: Disk }) {
         <Icon name="clear" />
         Clear
       </button>
+      {disk.state !== 'capture' && <RecordControl disk={disk} />}
       <button
         type="button"
         className="button"
         data-testid="detach"
-        disabled={disk.state !== 'attached' || isDetaching}
+        disabled={!['attached', 'capture'].includes(disk.state) || isDetaching}
         onClick={() => void detach(disk.id)}
       >
         <Icon name="eject" />
-        Detach
+        {disk.state === 'capture' ? 'Close' : 'Detach'}
       </button>
     </div>
   );

@@ -41,6 +41,7 @@ const disk = (name: string, number = 1): FollowedDisk => ({
   id: diskId(name),
   number,
   tracePath: `/traces/${name}`,
+  isCapture: false,
 });
 
 describe('a port of the feed', () => {
@@ -57,8 +58,8 @@ describe('a port of the feed', () => {
       ['/traces/b', new Trace()],
     ]);
     sent = [];
-    port = new FeedPort({ postMessage: (message) => sent.push(message) }, (path) => {
-      const found = traces.get(path);
+    port = new FeedPort({ postMessage: (message) => sent.push(message) }, ({ tracePath }) => {
+      const found = traces.get(tracePath);
       if (!found) throw new Error('ENOENT');
       return found;
     });

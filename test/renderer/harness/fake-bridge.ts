@@ -155,6 +155,14 @@ export class FakeBridge implements WindowBridge {
       return { base64: base64(this.#planted.over(image, BigInt(sector))) };
     },
     'images.choose': () => ({ paths: ['/home/anna/chosen.img'] }),
+    'captures.place': ({ name }) => ({ path: `/home/anna/${name}` }),
+    'recordings.start': () => {
+      throw new Refused(errorValue('NO_SPACE', 'The made-up disk is full.', { errno: 'ENOSPC' }));
+    },
+    'recordings.stop': () => {
+      throw new Refused(errorValue('RECORDING_UNKNOWN', 'The made-up daemon records nothing.'));
+    },
+    'recordings.list': () => ({ recordings: [] }),
     'daemon.start': () => {
       throw new Refused(errorValue('DAEMON_UNREACHABLE', 'The made-up daemon does not start.'));
     },

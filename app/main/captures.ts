@@ -1,0 +1,107 @@
+/**
+ * The captures that are open in the window: disks that have been. They need no
+ * daemon. The feed reads their records; what is asked for one at a time, their
+ * payloads, is read here.
+ */
+import { open } from 'node:fs/promises';
+import type { CaptureFile } from '../capture/file';
+import { captureDisk } from '../capture/capture-disk';
+import { openCapture } from '../capture/open-capture';
+import type { DaemonParams, DaemonResult } from '../contract/daemon-api';
+import type { Disk } from '../contract/disk';
+import { BioscopeError } from '../contract/errors';
+import { bytes, diskId, type DiskId } from '../contract/units';
+
+/** Numbers of captures in trace records: far from those of a daemon's disks. */
+const FIRST_NUMBER = 0x4000_0000;
+/** The header of a capture is within so many bytes. */
+const LOOK_BYTES = 64 * 1024;
+
+interface Entry {
+  readonly disk: Disk;
+  readonly file: CaptureFile;
+}
+
+export class Captures {
+  private readonly entries = new Map<DiskId, Entry>();
+  private readonly onChange: () => void;
+  private next = 1;
+
+  constructor(onChange: () => void) {
+    this.onChange = onChange;
+  }
+
+  get disks(): readonly Disk[] {
+    return [...this.entries.values()].map(({ disk }) => disk);
+  }
+
+  has(id: DiskId): boolean {
+    return this.entries.has(id);
+  }
+
+  /** Opens one; one that is open already is not opened twice. Throws BioscopeError, as CaptureFile.open does. */
+  async open(path: string): Promise<Disk> {
+    const before = this.disks.find(({ capture }) => capture?.path === path);
+    if (before) return before;
+    const file = await openCapture(path);
+    const number = this.next++;
+    const disk = captureDisk(file, diskId(`capture-${number}`), FIRST_NUMBER + number);
+    this.entries.set(disk.id, { disk, file });
+    this.onChange();
+    return disk;
+  }
+
+  /** Closes one; false when there is none of that name. */
+  close(id: DiskId): boolean {
+    const entry = this.entries.get(id);
+    if (!entry) return false;
+    this.entries.delete(id);
+    entry.file.close();
+    this.onChange();
+    return true;
+  }
+
+  readPayload({
+    disk,
+    sequence,
+    offset,
+    length,
+  }: DaemonParams<'payload.read'>): DaemonResult<'payload.read'> {
+    const entry = this.entries.get(disk);
+    if (!entry) throw new BioscopeError('DISK_UNKNOWN', `There is no open capture ${disk}.`);
+    const payload = entry.file.readPayload(sequence, offset, length);
+    if (payload === null) return { kept: false };
+    return {
+      kept: true,
+      total: bytes(payload.total),
+      base64: Buffer.from(payload.bytes).toString('base64'),
+    };
+  }
+}
+
+/** Whether `path` begins as a capture does; what cannot be read is none, and an image's own errors tell why. */
+export async function looksLikeCapture(path: string): Promise<boolean> {
+  try {
+    const file = await open(path, 'r');
+    try {
+      if (!(await file.stat()).isFile()) return false;
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(LOOK_BYTES), 0, LOOK_BYTES, 0);
+      return (
+        bytesRead > 8 &&
+        buffer.readUInt32LE(0) === 0xffff_ffff &&
+        buffer.includes('bioscope.capture')
+      );
+    } finally {
+      await file.close();
+    }
+  } catch {
+    return false;
+  }
+}
+
+/** What the image holds now is asked of disks; a capture has none. */
+export const noImage = (): BioscopeError =>
+  new BioscopeError(
+    'PAYLOAD_RANGE',
+    'A capture has the requests alone: what the image holds now is not in it.',
+  );
