@@ -30,7 +30,7 @@ describe('imports', () => {
     [
       'renderer/trace/probe.ts',
       `import { connectDaemon } from '../../app/client/start-daemon';`,
-      'renderer must not import app/client/start-daemon: it may import renderer, app/contract.',
+      'renderer must not import app/client/start-daemon: it may import renderer, app/contract, app/filter.',
     ],
     [
       'renderer/probe.ts',

@@ -138,6 +138,8 @@ describe.skipIf(browserPath === null)('the window (needs a Chromium)', () => {
     await page.keyboard.press('Control+2');
     const hex = page.getByTestId('hex');
     await hex.locator('[data-byte="0"]').getByText('73').waitFor();
+    // The line that comes last: it moves the bytes.
+    await page.getByTestId('changes-words').waitFor();
     await hex.locator('[data-byte="0"]').hover();
     await page.mouse.down();
     await hex.locator('[data-byte="5"]').hover();

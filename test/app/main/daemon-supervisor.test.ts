@@ -49,7 +49,11 @@ function daemonScript(route: RouteName): string {
     if (existsSync(directory + '/broken')) { console.error('it is broken'); process.exit(1); }
     rmSync(directory + '/daemon.sock', { force: true });
     const info = { ...${JSON.stringify(info)}, pid: process.pid, runtimeDirectory: directory };
-    const answers = { hello: info, watch: { disks: [${JSON.stringify(disk)}] } };
+    const answers = {
+      hello: info,
+      watch: { disks: [${JSON.stringify(disk)}] },
+      'recordings.list': { recordings: [] },
+    };
     createServer((socket) => {
       socket.on('error', () => undefined);
       socket.on('data', (data) => {
