@@ -1,7 +1,9 @@
 /** A capture read like a trace file that is closed: what follows a live trace can follow this. */
 import type { NativeTraceReader } from '../addon/addon';
+import { BioscopeError } from '../contract/errors';
 import { RECORD_BYTES } from '../contract/trace';
 import { bioscopeTraceRecordOffsets as at } from '../contract/wire.gen';
+import { readError } from './capture-errors';
 import type { CaptureFile } from './file';
 
 const WORDS = RECORD_BYTES / 4;
@@ -12,13 +14,18 @@ export class CaptureTraceReader implements NativeTraceReader {
   readonly closed = true;
   readonly diskNumber: number;
   private readonly file: CaptureFile;
+  private readonly damaged: 'throw' | 'skip';
   private batch = 0;
   private row = 0;
 
-  /** The file is closed with the reader. `diskNumber`: what the records say. */
-  constructor(file: CaptureFile, diskNumber: number) {
+  /**
+   * The file is closed with the reader. `diskNumber`: what the records say.
+   * `damaged`: of a batch that cannot be read; skipped, its rows count as lost.
+   */
+  constructor(file: CaptureFile, diskNumber: number, damaged: 'throw' | 'skip' = 'throw') {
     this.file = file;
     this.diskNumber = diskNumber;
+    this.damaged = damaged;
   }
 
   get ringCapacity(): bigint {
@@ -33,7 +40,7 @@ export class CaptureTraceReader implements NativeTraceReader {
     return this.file.header.epochRealtimeNs;
   }
 
-  /** Of one batch at a time; blocks while it reads. Throws CAPTURE_DAMAGED. */
+  /** Of one batch at a time; blocks while it reads. Throws CAPTURE_DAMAGED unless it skips. */
   read(target: ArrayBuffer): { readonly count: number; readonly lost: bigint } {
     const room = Math.floor(target.byteLength / RECORD_BYTES);
     let lost = 0n;
@@ -42,13 +49,14 @@ export class CaptureTraceReader implements NativeTraceReader {
       if (!head) return { count: 0, lost };
       if (this.row === 0) lost += BigInt(head.lost);
       const count = Math.min(room, head.rows - this.row);
-      if (count > 0) this.file.copyRecords(this.batch, this.row, count, target, this.diskNumber);
-      this.row += count;
+      const isRead = count > 0 && this.copy(count, target);
+      if (count > 0 && !isRead) lost += BigInt(head.rows - this.row);
+      this.row = isRead ? this.row + count : head.rows;
       if (this.row === head.rows) {
         this.batch++;
         this.row = 0;
       }
-      if (count === 0) continue;
+      if (!isRead) continue;
       sortBySequence(target, count);
       return { count, lost };
     }
@@ -56,6 +64,18 @@ export class CaptureTraceReader implements NativeTraceReader {
 
   close(): void {
     this.file.close();
+  }
+
+  /** False when the batch cannot be read and is to be skipped. */
+  private copy(count: number, target: ArrayBuffer): boolean {
+    try {
+      this.file.copyRecords(this.batch, this.row, count, target, this.diskNumber);
+      return true;
+    } catch (thrown) {
+      const error = readError(this.file.path, thrown);
+      if (this.damaged === 'skip' && error instanceof BioscopeError) return false;
+      throw error;
+    }
   }
 }
 

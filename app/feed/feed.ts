@@ -37,7 +37,7 @@ function openReader({ tracePath, isCapture, number }: FollowedDisk): NativeTrace
     opening.set(tracePath, null);
     openCapture(tracePath)
       .then((file) => {
-        opening.set(tracePath, new CaptureTraceReader(file, number));
+        opening.set(tracePath, new CaptureTraceReader(file, number, 'skip'));
         pollNow();
       })
       // Main, which had it open, tells the user; here it is tried again.

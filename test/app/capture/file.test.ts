@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CaptureFile } from '../../../app/capture/file';
+import { CaptureTraceReader } from '../../../app/capture/trace-reader';
 import { CaptureWriter } from '../../../app/capture/writer';
 import { RECORD_BYTES } from '../../../app/contract/trace';
 import { addAll, checksum, header, madeUp } from './support';
@@ -150,6 +151,31 @@ describe('a capture', () => {
     );
     expect(file.records(1).rows).toBe(50);
     file.close();
+  });
+
+  test('with a damaged batch is followed past it, its rows counted as lost', async () => {
+    await write(madeUp(1, 50), madeUp(51, 50), madeUp(101, 50));
+    const whole = await CaptureFile.open(path, checksum);
+    const place = (whole.batches[2]?.position ?? 0) + 1000;
+    whole.close();
+    const bytes = readFileSync(path);
+    bytes.writeUInt8(bytes.readUInt8(place) ^ 1, place);
+    writeFileSync(path, bytes);
+    const target = new ArrayBuffer(30 * RECORD_BYTES);
+    const strict = new CaptureTraceReader(await CaptureFile.open(path, checksum), 3);
+    expect([strict.read(target).count, strict.read(target).count]).toEqual([30, 20]);
+    expect(() => strict.read(target)).toThrow('batch 3 (requests 51 to 100)');
+    strict.close();
+    const reader = new CaptureTraceReader(await CaptureFile.open(path, checksum), 3, 'skip');
+    const reads = Array.from({ length: 5 }, () => reader.read(target));
+    expect(reads.map(({ count, lost }) => [count, lost])).toEqual([
+      [30, 0n],
+      [20, 0n],
+      [30, 50n],
+      [20, 0n],
+      [0, 0n],
+    ]);
+    reader.close();
   });
 
   test('of a newer version is refused as such', async () => {
