@@ -133,7 +133,11 @@ export class TargetDisks {
         `There is no dm-user target ${quote(name)} that was made by hand. "dmsetup table --target user" lists them.`,
       );
     }
-    const served = this.table.list().find(({ target }) => target?.foreign && target.tag === name);
+    const served = this.table
+      .list()
+      .find(
+        ({ target, disk }) => target?.foreign && target.tag === name && disk.state !== 'failed',
+      );
     if (served) {
       throw new BioscopeError('DISK_BUSY', `${nameOf(served)} serves ${quote(name)} already.`);
     }
@@ -221,11 +225,14 @@ export class TargetDisks {
   private async resume(entry: DiskEntry, before: Predecessor): Promise<void> {
     const { target, disk } = entry;
     if (target === null) return;
-    let state: TargetState | null = null;
+    let gone = false;
     try {
       const opened = before.opened.get(target.tag);
-      state = opened?.state ?? (await this.stateOf(target));
-      if (state === null) throw new BioscopeError('DISK_FAILED', goneMessage(entry, before));
+      const state = opened?.state ?? (await this.stateOf(target));
+      if (state === null) {
+        gone = true;
+        throw new BioscopeError('DISK_FAILED', goneMessage(entry, before));
+      }
       const image = await inspectImage(disk.imagePath, disk.readOnly);
       const channels = opened?.channels;
       const request = { ...this.requestOf(entry, image), saved: target, state, channels };
@@ -244,7 +251,8 @@ export class TargetDisks {
     } catch (thrown) {
       const { message, errno } = toErrorValue(thrown);
       this.options.log(`cannot go on with ${disk.id}: ${message}`);
-      const hanging = state !== null && !target.foreign;
+      // Not being able to ask (no password given, say) is no sign that it is gone.
+      const hanging = !gone && !target.foreign;
       const text = hanging
         ? `${message} Until then every request to ${disk.device ?? disk.name} waits. Mend it and attach again, or fail what waits (abort).`
         : message;
@@ -252,7 +260,7 @@ export class TargetDisks {
         state: 'failed',
         hanging,
         failure: new BioscopeError('DISK_FAILED', text, { errno, cause: thrown }).value,
-        device: state === null ? null : disk.device,
+        device: gone ? null : disk.device,
         notes: [],
       });
     }

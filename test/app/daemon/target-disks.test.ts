@@ -203,6 +203,20 @@ describe('a daemon that died', () => {
     expect(next.list()[0]?.failure?.message).toMatch(/is gone, removed by another program/);
   });
 
+  test('a target that cannot be asked about is not taken for gone', async () => {
+    const disk = await disks.attach(image, false);
+    const next = await nextDaemon();
+    targets.failures.set('status', new BioscopeError('PRIVILEGE_MISSING', 'No password came.'));
+    await next.targets.resumeAll(died);
+    const [hanging] = next.list();
+    expect(hanging).toMatchObject({ state: 'failed', hanging: true, device: disk.device });
+    expect(hanging?.failure?.message).toMatch(/^No password came\. Until then every request to/);
+
+    expect(await next.attach(image, false)).toMatchObject({ id: disk.id, state: 'attached' });
+    expect(targets.targets.size).toBe(1);
+    expect(targets.get(tagOfDisk(disk)).aborts).toBe(0);
+  });
+
   test('an image that is gone leaves the requests waiting; abort fails them, attaching goes on', async () => {
     const disk = await disks.attach(image, false);
     rmSync(image);
@@ -275,6 +289,16 @@ describe('a target made by hand', () => {
     await disks.detach(disk.id);
     expect(targets.targets.has('lab')).toBe(true);
     expect(addon.remains).toEqual([]);
+  });
+
+  test('is adopted again after its disk failed', async () => {
+    targets.makeByHand('lab', 8n);
+    await disks.targets.adopt('lab', image, false);
+    const twice = await failure(disks.targets.adopt('lab', image, false));
+    expect(twice.message).toMatch(/^disk\.img \(d1\) serves lab already/);
+    [...addon.open][0]?.end('its last channel ended');
+    await expect.poll(() => disks.list()[0]?.state).toBe('failed');
+    expect(await disks.targets.adopt('lab', image, false)).toMatchObject({ state: 'attached' });
   });
 
   test('must be there, and be large enough for nobody to fall off the image', async () => {
