@@ -81,7 +81,7 @@ export class DiskTable {
   adopt(entries: readonly DiskEntry[], nextNumber: number): void {
     for (const entry of entries) this.entries.set(entry.disk.id, entry);
     this.nextNumber = nextNumber;
-    this.save();
+    this.saveOrLog();
   }
 
   /**

@@ -39,10 +39,11 @@ export type State = z.infer<typeof stateSchema>;
 
 /**
  * Whether the next daemon serves this disk on: its target is the kernel's, and was
- * complete. What a dead daemon was only making is cleared away instead.
+ * complete. What a dead daemon was only making is cleared away instead; one that it was
+ * going on with has its device already.
  */
 export function goesOn({ disk, target }: State['disks'][number]): boolean {
-  if (!target || disk.state === 'attaching') return false;
+  if (!target || (disk.state === 'attaching' && disk.device === null)) return false;
   return disk.state !== 'failed' || disk.hanging === true;
 }
 
