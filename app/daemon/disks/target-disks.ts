@@ -8,6 +8,7 @@ import type { Disk } from '../../contract/disk';
 import { BioscopeError, toErrorValue } from '../../contract/errors';
 import { bytes, type DiskId } from '../../contract/units';
 import type { TargetState, TargetVerbs } from '../../privileged/targets';
+import { scanHolders } from '../holders/scan-holders';
 import { errnoOf, quote } from '../images/image-errors';
 import { inspectImage, type Image } from '../images/inspect-image';
 import { openChannels, targetState, type DmUserOptions } from '../routes/dm-user-route';
@@ -198,7 +199,13 @@ export class TargetDisks {
   /** Takes away what is left of a failed disk's target. Throws DISK_BUSY while it is in use. */
   async clear(entry: DiskEntry): Promise<void> {
     const { target } = entry;
-    if (target === null || target.foreign || (await this.stateOf(target)) === null) return;
+    if (target === null || target.foreign) return;
+    const state = await this.stateOf(target);
+    if (state === null) return;
+    // A program may be stuck on it (blkid) until the abort; a mount would lose what was written.
+    const holders = await scanHolders(state.device, { ignoredPid: process.pid });
+    const lasting = holders.filter(({ kind }) => kind !== 'process');
+    if (lasting.length > 0) throw busyError(entry, lasting);
     const { tag } = target;
     for (let left = CLEAR_TRIES; ; left--) {
       try {

@@ -1,16 +1,29 @@
-import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { prepareRuntimeDirectory, type RuntimePaths } from '../../../app/client/runtime-directory';
-import { BioscopeError } from '../../../app/contract/errors';
+import { BioscopeError, type Holder } from '../../../app/contract/errors';
 import type { Disk } from '../../../app/contract/disk';
 import { DiskTable } from '../../../app/daemon/disks/disk-table';
 import type { OpenedTarget } from '../../../app/daemon/disks/target-disks';
+import { scanHolders } from '../../../app/daemon/holders/scan-holders';
 import { clearLeftovers } from '../../../app/daemon/leftovers/clear-leftovers';
 import { rootPrivileges } from '../../../app/privileged/root';
 import { FakeAddon, errnoError } from './fake-addon';
 import { FakeTargets } from './fake-targets';
+
+vi.mock('../../../app/daemon/holders/scan-holders', async (original) => {
+  const real = await original<object & { scanHolders: typeof scanHolders }>();
+  return { ...real, scanHolders: vi.fn(real.scanHolders) };
+});
 
 const trace = { threads: 4, ringCapacity: 1024, payloadLimit: 4096, trace: true };
 const died = { pid: 4321, planned: false, opened: new Map<string, OpenedTarget>() };
@@ -217,6 +230,35 @@ describe('a daemon that died', () => {
     expect(targets.get(tagOfDisk(disk)).aborts).toBe(0);
   });
 
+  test('is followed by a third where the second died while it was going on', async () => {
+    const disk = await disks.attach(image, false);
+    targets.failures.set('status', new BioscopeError('PRIVILEGE_MISSING', 'No password came.'));
+    await (await nextDaemon()).targets.resumeAll(died);
+    const second = await nextDaemon(); // saves the disk as `attaching`, and is killed
+    expect(second.list()[0]?.state).toBe('attaching');
+    const third = await nextDaemon();
+    await third.targets.resumeAll(died);
+    expect(third.list()[0]).toMatchObject({ state: 'attached', device: disk.device });
+    expect(targets.get(tagOfDisk(disk)).aborts).toBe(0);
+  });
+
+  test('what it was only making is cleared away', async () => {
+    const stop = errnoError('EIO', 'open');
+    const written: string[] = [];
+    targets.openChannels = () => {
+      written.push(readFileSync(paths.state, 'utf8'));
+      return Promise.reject(stop);
+    };
+    await disks.attach(image, false);
+    writeFileSync(paths.state, written[0] ?? '');
+    targets.targets.clear();
+    const [, tag = ''] = /"tag":"([^"]+)"/.exec(written[0] ?? '') ?? [];
+    await targets.create({ tag, sectors: 16n, readOnly: false, discards: true, writeZeroes: true });
+    const next = await nextDaemon();
+    expect(next.list()[0]).toMatchObject({ state: 'failed', device: null });
+    expect(targets.targets.size).toBe(0);
+  });
+
   test('an image that is gone leaves the requests waiting; abort fails them, attaching goes on', async () => {
     const disk = await disks.attach(image, false);
     rmSync(image);
@@ -240,6 +282,23 @@ describe('a daemon that died', () => {
     await next.targets.resumeAll(died);
     expect(next.list()[0]?.failure?.message).toMatch(/has 4096 bytes, the device 8192/);
     expect(addon.remains).toEqual([]);
+  });
+
+  test('a disk whose requests hang is not dismissed from under a mount', async () => {
+    const disk = await disks.attach(image, false);
+    rmSync(image);
+    const next = await nextDaemon();
+    await next.targets.resumeAll(died);
+    const device = '/dev/dm-900';
+    const mount: Holder = { kind: 'mount', device, name: '/mnt/data', pid: null };
+    const program: Holder = { kind: 'process', device, name: 'blkid', pid: 12 };
+    vi.mocked(scanHolders).mockResolvedValueOnce([mount, program]);
+    const refused = await failure(next.dismiss(disk.id));
+    expect(refused.value).toMatchObject({ code: 'DISK_BUSY', holders: [mount] });
+    expect(targets.get(tagOfDisk(disk)).aborts).toBe(0);
+    vi.mocked(scanHolders).mockResolvedValueOnce([program]);
+    await next.dismiss(disk.id);
+    expect(targets.targets.size).toBe(0);
   });
 
   test('dismissing a disk whose requests hang fails them and removes the target', async () => {
