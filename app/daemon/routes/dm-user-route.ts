@@ -101,7 +101,20 @@ export async function serveTarget(
   const { saved, state } = target;
   const channels = target.channels ?? (await openChannels(options, saved));
   await request.native.startDmUser({ channels });
+  if (!saved.foreign && (await isSuspended(options, target))) {
+    // The old daemon ended in the middle of a change of size; nobody else lets requests through.
+    await options.targets.resume(saved.tag);
+  }
   return attachedRoute(request, options, { saved, state, notes: [] });
+}
+
+/** The state known from before a hand-over may be an old one. */
+async function isSuspended(
+  { targets }: DmUserOptions,
+  { saved, state, channels }: { saved: SavedTarget; state: TargetState; channels?: number[] },
+): Promise<boolean> {
+  if (channels === undefined) return state.suspended;
+  return (await targetState(targets, saved))?.suspended ?? false;
 }
 
 /** Channels of a saved target; requests wait in the kernel until they are read. */
@@ -149,8 +162,11 @@ function attachedRoute(
         discards: !readOnly,
         writeZeroes: !readOnly,
       });
-      await targets.suspend({ tag, noFlush: true });
-      await targets.resume(tag);
+      try {
+        await targets.suspend({ tag, noFlush: true });
+      } finally {
+        await targets.resume(tag); // whatever happened: suspended, every request would wait
+      }
     },
     abort: () => targets.abort(tag),
   };

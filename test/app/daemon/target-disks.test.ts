@@ -179,6 +179,16 @@ describe('resizing', () => {
     expect(disks.list()[0]?.notes.at(-1)).toMatch(/^Its size changed from 8192 to 1048576 bytes/);
   });
 
+  test('a target is let go on when it could not be suspended', async () => {
+    const disk = await disks.attach(image, false);
+    truncateSync(image, 1 << 20);
+    targets.calls.length = 0;
+    targets.failures.set('suspend', errnoError('EINTR', 'DM_DEV_SUSPEND'));
+    const refused = await failure(disks.targets.resize(disk.id));
+    expect(refused.message).toMatch(/could not be changed \(EINTR/);
+    expect(targets.calls).toEqual(['reload', 'suspend', 'resume']);
+  });
+
   test('the same size changes nothing', async () => {
     const disk = await disks.attach(image, false);
     targets.calls.length = 0;
@@ -214,6 +224,16 @@ describe('a daemon that died', () => {
     await next.targets.resumeAll(died);
     expect(next.list()[0]).toMatchObject({ state: 'failed', hanging: false, device: null });
     expect(next.list()[0]?.failure?.message).toMatch(/is gone, removed by another program/);
+  });
+
+  test('in the middle of a change of size leaves a target suspended; the next one resumes it', async () => {
+    const disk = await disks.attach(image, false);
+    const target = targets.get(tagOfDisk(disk));
+    target.suspended = true;
+    const next = await nextDaemon();
+    await next.targets.resumeAll(died);
+    expect(next.list()[0]?.state).toBe('attached');
+    expect(target.suspended).toBe(false);
   });
 
   test('a target that cannot be asked about is not taken for gone', async () => {
@@ -319,6 +339,7 @@ describe('handing over', () => {
     const saved = { tag: tagOfDisk(disk), foreign: false };
     const next = table();
     const opened = new Map([[saved.tag, await next.targets.open(saved)]]);
+    targets.get(saved.tag).suspended = true; // since it was asked about
     await disks.targets.handOver();
     expect(addon.calls.at(-1)).toBe('handOver');
     expect(targets.targets.size).toBe(1);
@@ -328,6 +349,7 @@ describe('handing over', () => {
     await next.targets.resumeAll({ pid: 1, planned: true, opened });
     expect(next.list()[0]).toMatchObject({ state: 'attached', notes: [] });
     expect([...addon.open][0]).toMatchObject({ channels: [102, 103] });
+    expect(targets.get(saved.tag).suspended).toBe(false);
   });
 
   test('is refused while a disk is on another route', async () => {
