@@ -81,7 +81,8 @@ export class TargetDisks {
         `${nameOf(entry)} was made by hand: reload its table with dmsetup.`,
       );
     }
-    const before = native.size;
+    // Of the device: the image's may have been taken by an attempt that then failed.
+    const before = entry.disk.size;
     const wanted = native.presentSize();
     if (wanted === before) return entry.disk;
     if (wanted < before) {

@@ -70,22 +70,27 @@ async function attachSteps(
   return attachedRoute(request, options, { saved, state, notes });
 }
 
-/** Another dm-user module (Android's, the first one) refuses our own options. */
 async function create(
   targets: TargetVerbs,
   options: TargetOptions,
 ): Promise<{ state: TargetState; notes: readonly string[] }> {
+  const { result: state, plain } = await plainIfRefused(options, (one) => targets.create(one));
+  const note =
+    'The dm-user module of this kernel is not Bioscope’s: discards and “write zeroes” do not reach the disk, and requests fail while no daemon serves them.';
+  return { state, notes: plain ? [note] : [] };
+}
+
+/** Another dm-user module (Android's, the first one) refuses our own options. */
+async function plainIfRefused<Result>(
+  options: TargetOptions,
+  verb: (options: TargetOptions) => Promise<Result>,
+): Promise<{ result: Result; plain: boolean }> {
   try {
-    return { state: await targets.create(options), notes: [] };
+    return { result: await verb(options), plain: false };
   } catch (thrown) {
     if (errnoOf(thrown) !== 'EINVAL' || options.readOnly) throw thrown;
-    const plain = { ...options, discards: false, writeZeroes: false };
-    return {
-      state: await targets.create(plain),
-      notes: [
-        'The dm-user module of this kernel is not Bioscope’s: discards and “write zeroes” do not reach the disk, and requests fail while no daemon serves them.',
-      ],
-    };
+    const result = await verb({ ...options, discards: false, writeZeroes: false });
+    return { result, plain: true };
   }
 }
 
@@ -155,13 +160,8 @@ function attachedRoute(
     },
     async resize(sectors) {
       // Requests that wait are kept: nobody fails or waits longer than the reload takes.
-      await targets.reload({
-        tag,
-        sectors,
-        readOnly,
-        discards: !readOnly,
-        writeZeroes: !readOnly,
-      });
+      const wanted = { tag, sectors, readOnly, discards: !readOnly, writeZeroes: !readOnly };
+      await plainIfRefused(wanted, (one) => targets.reload(one));
       try {
         await targets.suspend({ tag, noFlush: true });
       } finally {

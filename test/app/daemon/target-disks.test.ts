@@ -189,6 +189,25 @@ describe('resizing', () => {
     expect(targets.calls).toEqual(['reload', 'suspend', 'resume']);
   });
 
+  test('one that failed can be tried again', async () => {
+    const disk = await disks.attach(image, false);
+    truncateSync(image, 1 << 20);
+    targets.failures.set('reload', errnoError('ENOMEM', 'DM_TABLE_LOAD'));
+    await failure(disks.targets.resize(disk.id));
+    expect((await disks.targets.resize(disk.id)).size).toBe(1n << 20n);
+    expect(targets.get(tagOfDisk(disk)).options.sectors).toBe(2048n);
+    expect(disks.list()[0]?.notes.at(-1)).toMatch(/^Its size changed from 8192 to 1048576 bytes/);
+  });
+
+  test('another dm-user module is asked again without options', async () => {
+    const disk = await disks.attach(image, false);
+    truncateSync(image, 1 << 20);
+    targets.failures.set('reload', errnoError('EINVAL', 'DM_TABLE_LOAD'));
+    await disks.targets.resize(disk.id);
+    const { options } = targets.get(tagOfDisk(disk));
+    expect(options).toMatchObject({ sectors: 2048n, discards: false, writeZeroes: false });
+  });
+
   test('the same size changes nothing', async () => {
     const disk = await disks.attach(image, false);
     targets.calls.length = 0;
