@@ -14,6 +14,11 @@ export const FILTER_FIELD_ID = 'filter-text';
 
 const LIST_ID = 'filter-completions';
 
+interface Offer extends Completions {
+  /** Whether the word they complete has been begun. */
+  readonly isBegun: boolean;
+}
+
 function Problem({ text, problem }: { readonly text: string; readonly problem: FilterProblem }) {
   const end = problem.at + problem.length;
   return (
@@ -115,7 +120,7 @@ export function FilterField() {
   const text = useTraceView((state) => state.filterText);
   const problem = useTraceView((state) => state.filterProblem);
   const input = useRef<HTMLInputElement>(null);
-  const [offer, setOffer] = useState<Completions | null>(null);
+  const [offer, setOffer] = useState<Offer | null>(null);
   const [chosen, setChosen] = useState(-1);
   const items = offer?.items ?? [];
 
@@ -124,7 +129,8 @@ export function FilterField() {
     setChosen(-1);
   };
   const complete = (value: string, cursor: number) => {
-    setOffer(completions(value, cursor));
+    const made = completions(value, cursor);
+    setOffer({ ...made, isBegun: made.from < cursor });
     setChosen(-1);
   };
   const take = (index: number) => {
@@ -142,16 +148,18 @@ export function FilterField() {
     if (!problem) rememberFilter(text);
   };
   const keyPressed = (event: KeyboardEvent<HTMLInputElement>) => {
-    const { key, ctrlKey } = event;
+    const { key, ctrlKey, shiftKey } = event;
     const isOpen = items.length > 0;
+    // Tab leaves the field where no word is begun, or it could not be left by keyboard.
+    const isTaken =
+      key === 'Enter' ? chosen >= 0 : key === 'Tab' && !shiftKey && (chosen >= 0 || offer?.isBegun);
     if (ctrlKey && key === ' ') complete(text, event.currentTarget.selectionStart ?? text.length);
     else if (isOpen && key === 'Escape') {
       event.stopPropagation();
       close();
     } else if (isOpen && key === 'ArrowDown') setChosen((chosen + 1) % items.length);
     else if (isOpen && key === 'ArrowUp') setChosen(chosen <= 0 ? items.length - 1 : chosen - 1);
-    else if (isOpen && (key === 'Tab' || (key === 'Enter' && chosen >= 0)))
-      take(Math.max(0, chosen));
+    else if (isOpen && isTaken) take(Math.max(0, chosen));
     else if (key === 'Enter' || key === 'ArrowDown') {
       leave();
       document.getElementById(GRID_ID)?.focus();

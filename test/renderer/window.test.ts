@@ -291,6 +291,25 @@ describe.skipIf(browserPath === null)('the window (needs a Chromium)', () => {
     await expect.poll(() => field.inputValue()).toBe('flags has fua');
   });
 
+  it('lets the filter be left with Tab, whatever it offers', async () => {
+    await open('quiet');
+    const field = page.getByTestId('filter-text');
+    await field.pressSequentially('lat');
+    await page.keyboard.press('Tab');
+    await page.getByRole('option', { name: /^>=/ }).waitFor();
+    expect(await field.inputValue()).toBe('latency ');
+    await page.keyboard.press('Tab');
+    await page.locator('[data-testid=filter-memory]:focus').waitFor();
+    await page.keyboard.press('Shift+Tab');
+    // Tab has chosen the whole text.
+    await field.press('End');
+    await page.keyboard.press('Control+Space');
+    await page.getByRole('option', { name: /^>=/ }).waitFor();
+    await page.keyboard.press('Shift+Tab');
+    await page.locator('[data-testid=filter-text]:not(:focus)').waitFor();
+    expect(await field.inputValue()).toBe('latency ');
+  });
+
   it('sorts by latency, filters by a value, jumps, and marks', async () => {
     await open('quiet');
     await page.getByRole('columnheader', { name: 'Latency' }).click();
