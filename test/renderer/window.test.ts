@@ -355,6 +355,35 @@ describe.skipIf(browserPath === null)('the window (needs a Chromium)', () => {
     await expect.poll(sequences).toEqual([123]);
   });
 
+  it('sorts, and opens the menus of rows and columns, by keyboard', async () => {
+    await open('quiet');
+    const grid = page.getByTestId('trace-grid');
+    await rows().first().waitFor();
+    const latency = page.getByRole('columnheader', { name: 'Latency' });
+    await latency.focus();
+    await page.keyboard.press('Enter');
+    await expect.poll(() => latency.getAttribute('aria-sort')).toBe('descending');
+    await page.keyboard.press(' ');
+    await expect.poll(() => latency.getAttribute('aria-sort')).toBe('ascending');
+    await page.keyboard.press('ContextMenu');
+    await page.getByRole('menuitem', { name: 'In the order of arrival' }).press('Enter');
+    await expect.poll(() => latency.getAttribute('aria-sort')).toBe('none');
+
+    await grid.focus();
+    await page.keyboard.press('End');
+    const selected = page.locator('[data-testid="trace-row"][aria-selected="true"]');
+    await selected.waitFor();
+    const sequence = await selected.getAttribute('data-sequence');
+    await page.keyboard.press('Shift+F10');
+    await page.getByRole('menuitem', { name: /^Inspect request/ }).waitFor();
+    await page.keyboard.press('Home');
+    await page.getByRole('menuitem', { name: /^Filter: op == / }).press('Enter');
+    await expect.poll(() => page.getByTestId('filter-text').inputValue()).toMatch(/^op == /);
+    // The menu's keys have moved nothing in the table.
+    await expect.poll(() => selected.getAttribute('data-sequence')).toBe(sequence);
+    await page.locator('#trace-grid:focus').waitFor();
+  });
+
   it('hides, widens and moves columns', async () => {
     await open('quiet');
     const titles = () => page.getByRole('columnheader').allInnerTexts();

@@ -4,11 +4,11 @@ import { useSelectedDisk } from '../../disks/disk-state';
 import { useShell } from '../../shell/shell-state';
 import { copyText } from '../../widgets/copy';
 import { formatCount } from '../../widgets/numbers';
-import { columns } from '../columns';
 import { noteOf, useMarks } from '../marks';
 import { traceSession } from '../trace-client';
 import { useTraceView } from '../view-state';
 import { askForNote } from './ask-line';
+import { shownColumns, useColumnLayout } from './column-layout';
 import type { Cell } from './table-view';
 import { copyRows, goToPartner, rowOf, toggleMark } from './table-actions';
 
@@ -18,17 +18,21 @@ function readAgain(device: string, sector: bigint, length: bigint): string {
   return `dd if=${device} bs=512 skip=${sector} count=${count} iflag=direct status=none | xxd`;
 }
 
-/** Filters by the value of the cell that was clicked, and by its opposite. */
-function ValueItems({ cell: { column: id, sequence } }: { readonly cell: Cell }) {
-  const row = rowOf(sequence);
-  const column = columns.find((one) => one.id === id);
-  const conditions = (row && column?.conditions?.(row)) ?? [];
+/**
+ * Filters by the value of the cell that was clicked, and by its opposite; by
+ * the values of all cells that are shown when none was clicked.
+ */
+function ValueItems({ cell, sequence }: { readonly cell: Cell | null; readonly sequence: number }) {
+  const shown = shownColumns(useColumnLayout());
+  const row = rowOf(cell?.sequence ?? sequence);
+  const wanted = cell ? shown.filter(({ id }) => id === cell.column) : shown;
+  const conditions = wanted.flatMap((column) => (row && column.conditions?.(row)) ?? []);
   if (conditions.length === 0) return null;
   return (
     <>
       <ContextMenu.Separator className="menu-line" />
       {conditions
-        .flatMap((one) => [one, `!(${one})`])
+        .flatMap((one) => (cell ? [one, `!(${one})`] : [one]))
         .map((condition) => (
           <ContextMenu.Item
             key={condition}
@@ -44,7 +48,7 @@ function ValueItems({ cell: { column: id, sequence } }: { readonly cell: Cell })
   );
 }
 
-/** `cell`: the one that was clicked. */
+/** `cell`: the one that was clicked; null when the keyboard opened it. */
 export function RowMenu({ cell }: { readonly cell: Cell | null }) {
   const selected = useTraceView((state) => state.selected);
   const device = useSelectedDisk()?.device ?? null;
@@ -76,7 +80,7 @@ export function RowMenu({ cell }: { readonly cell: Cell | null }) {
         <ContextMenu.Item className="menu-item" onSelect={askForNote}>
           Note… <kbd>N</kbd>
         </ContextMenu.Item>
-        {cell && <ValueItems cell={cell} />}
+        <ValueItems cell={cell} sequence={Number(sequence)} />
         {hasSectors && (
           <>
             <ContextMenu.Separator className="menu-line" />

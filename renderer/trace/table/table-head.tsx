@@ -1,6 +1,6 @@
 /** The header of the table: sorting, and the columns' widths, order and presence. */
 import { ContextMenu } from 'radix-ui';
-import { useRef, type PointerEvent } from 'react';
+import { useRef, type KeyboardEvent, type PointerEvent } from 'react';
 import type { Column } from '../columns';
 import { traceSession } from '../trace-client';
 import { useTraceView } from '../view-state';
@@ -14,6 +14,7 @@ import {
   toggleColumn,
   useColumnLayout,
 } from './column-layout';
+import { GRID_ID } from './names';
 
 /** Largest first, then smallest first, then as they arrived. */
 function sortBy(column: Column): void {
@@ -58,6 +59,13 @@ function Head({ column, index }: { readonly column: Column; readonly index: numb
   const sorting = useTraceView((state) => state.sorting);
   const isSorted = column.sorting !== undefined && sorting?.by === column.sorting;
   const order = isSorted ? (sorting.descending ? 'descending' : 'ascending') : 'none';
+  const keyPressed = (event: KeyboardEvent) => {
+    if (event.key !== 'Enter' && event.key !== ' ') return;
+    event.preventDefault();
+    // They mean something else to the rows.
+    event.stopPropagation();
+    sortBy(column);
+  };
   return (
     <ContextMenu.Root modal={false}>
       <ContextMenu.Trigger asChild>
@@ -70,7 +78,13 @@ function Head({ column, index }: { readonly column: Column; readonly index: numb
           data-column={column.id}
           data-sortable={column.sorting !== undefined}
           draggable
-          onClick={() => sortBy(column)}
+          tabIndex={0}
+          onClick={() => {
+            sortBy(column);
+            // The next key is for the rows.
+            document.getElementById(GRID_ID)?.focus();
+          }}
+          onKeyDown={keyPressed}
           onDragStart={(event) => {
             event.dataTransfer.setData('text/x-bioscope-column', column.id);
             event.dataTransfer.effectAllowed = 'move';

@@ -33,12 +33,26 @@ const plainKeys: Readonly<Record<string, () => void>> = {
   ']': () => void goToPartner('next'),
 };
 
+/** Opens the menu of the row that is selected, where that is seen. */
+function openRowMenu(grid: Element): void {
+  const row = document.getElementById(grid.getAttribute('aria-activedescendant') ?? '');
+  if (!row) return;
+  const { left, bottom } = row.getBoundingClientRect();
+  const place = { clientX: Math.max(left, 0), clientY: bottom };
+  row.dispatchEvent(new MouseEvent('contextmenu', { bubbles: true, cancelable: true, ...place }));
+}
+
 function keyPressed(event: KeyboardEvent): void {
-  const { key, ctrlKey, shiftKey } = event;
+  const { key, ctrlKey, shiftKey, target, currentTarget } = event;
+  // Keys of the menus come here as well, and are theirs.
+  if (!(target instanceof Node && currentTarget.contains(target))) return;
   const movement = movements[key];
   const hasModifier = ctrlKey || event.altKey || event.metaKey;
   const plain = plainKeys[key];
-  if (movement && !hasModifier) {
+  if (target === currentTarget && (key === 'ContextMenu' || (key === 'F10' && shiftKey))) {
+    event.preventDefault();
+    openRowMenu(currentTarget);
+  } else if (movement && !hasModifier) {
     event.preventDefault();
     traceSession.move(movement, shiftKey);
   } else if (key === 'Enter') {
