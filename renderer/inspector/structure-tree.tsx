@@ -107,19 +107,19 @@ export function StructureTreeView(props: StructureTreeProps) {
   }, [tree, rows, hoveredByte]);
   const rowId = (key: string) => `${id}${key.replaceAll('/', '-')}`;
 
-  const seenKey = hoveredKey ?? active;
+  const seenId = rowId(hoveredKey ?? active);
   useEffect(() => {
-    const row = host.current?.querySelector(`[id="${CSS.escape(rowId(seenKey))}"]`);
+    const row = host.current?.querySelector(`[id="${CSS.escape(seenId)}"]`);
     row?.scrollIntoView({ block: 'nearest' });
-  });
+  }, [seenId]);
 
-  const toggle = (key: string, wanted?: boolean): void => {
-    setOpen((before) => {
-      const after = new Set(before);
-      if (wanted ?? !before.has(key)) after.add(key);
-      else after.delete(key);
-      return after;
-    });
+  const toggle = (key: string): void => {
+    const after = new Set(open);
+    if (after.delete(key)) {
+      // The cursor does not stay on a row that is seen no more.
+      if (active.startsWith(`${key}/`)) setActive(key);
+    } else after.add(key);
+    setOpen(after);
   };
   const move = (row: TreeRow | undefined): void => {
     if (!row) return;
@@ -145,11 +145,11 @@ export function StructureTreeView(props: StructureTreeProps) {
         move(rows.at(-1));
         break;
       case 'ArrowRight':
-        if (row.hasChildren && !row.isOpen) toggle(row.key, true);
+        if (row.hasChildren && !row.isOpen) toggle(row.key);
         else if (row.isOpen) move(rows[index + 1]);
         break;
       case 'ArrowLeft':
-        if (row.isOpen) toggle(row.key, false);
+        if (row.isOpen) toggle(row.key);
         else move(rows.find((other) => other.key === parentKey(row.key)));
         break;
       case 'Enter':

@@ -83,6 +83,10 @@ describe.skipIf(!canRun)('the structures in the window (need a Chromium, e2fspro
     await expect.poll(() => page.locator('[data-byte="1024"].in-field').count()).toBe(1);
     await page.keyboard.press('ArrowLeft');
     await expect.poll(name).toBe('ext4 superblock');
+    await page.keyboard.press('ArrowDown');
+    await expect.poll(name).toBe('s_inodes_count');
+    await row('ext4 superblock').locator('.tree-twist').click();
+    await expect.poll(name).toBe('ext4 superblock');
   });
 
   it('are told by their place once the superblock has been written', async () => {
