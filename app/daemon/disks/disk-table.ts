@@ -48,6 +48,8 @@ export class DiskTable {
   private readonly listeners = new Set<() => void>();
   private nextNumber = 1;
   private closing = false;
+  /** The disks are the next daemon's, and so is the state file: nothing changes here any more. */
+  private handedOver = false;
 
   constructor(options: DiskTableOptions) {
     this.options = options;
@@ -59,6 +61,10 @@ export class DiskTable {
       served: (entry, attached, changes) => this.served(entry, attached, changes),
       change: (entry, changes) => this.change(entry, changes),
       remove: (entry) => this.remove(entry),
+      setHandedOver: () => {
+        this.handedOver = true;
+      },
+      refuseHandedOver: () => this.refuseHandedOver(),
     });
   }
 
@@ -178,6 +184,7 @@ export class DiskTable {
    * With `deferred` a disk in use goes with its last user.
    */
   async detach(id: DiskId, deferred = false): Promise<void> {
+    this.refuseHandedOver();
     const entry = this.find(id);
     if (entry.disk.state === 'failed') return this.dismiss(id);
     if (deferred && entry.disk.state === 'attached') return this.targets.detachDeferred(entry);
@@ -203,6 +210,7 @@ export class DiskTable {
 
   /** Forgets a failed disk, once nobody holds what is left of it. */
   async dismiss(id: DiskId): Promise<void> {
+    this.refuseHandedOver();
     const entry = this.find(id);
     if (entry.disk.state !== 'failed') {
       throw new BioscopeError(
@@ -280,8 +288,12 @@ export class DiskTable {
   }
 
   private refuseWhenClosing(): void {
-    if (!this.closing) return;
-    throw new BioscopeError('DAEMON_STOPPING', 'The daemon is stopping. Try again in a moment.');
+    this.refuseHandedOver();
+    if (this.closing) throw stopping();
+  }
+
+  private refuseHandedOver(): void {
+    if (this.handedOver) throw stopping();
   }
 
   private refuseAttached(image: Image): void {
@@ -472,6 +484,7 @@ export class DiskTable {
   }
 
   private save(): void {
+    if (this.handedOver) return;
     const { state } = this.options.paths;
     if (this.entries.size === 0 && this.nextNumber === 1) {
       removeState(state);
@@ -488,6 +501,9 @@ export class DiskTable {
     });
   }
 }
+
+const stopping = () =>
+  new BioscopeError('DAEMON_STOPPING', 'The daemon is stopping. Try again in a moment.');
 
 /** How somebody else takes a disk away, by its route. */
 function takenAway({ device, target }: AttachedRoute): string {

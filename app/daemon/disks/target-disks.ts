@@ -29,6 +29,10 @@ export interface TableAccess {
   served(entry: DiskEntry, attached: Attached, changes?: Partial<Disk>): void;
   change(entry: DiskEntry, changes: Partial<Disk>): void;
   remove(entry: DiskEntry): void;
+  /** From now on nothing is saved, and no disk is attached, detached or changed. */
+  setHandedOver(): void;
+  /** Throws DAEMON_STOPPING from then on. */
+  refuseHandedOver(): void;
 }
 
 /** A target whose channels were opened before the old daemon let go. */
@@ -71,6 +75,7 @@ export class TargetDisks {
 
   /** Gives the device the size its image has now. */
   async resize(id: DiskId): Promise<Disk> {
+    this.table.refuseHandedOver();
     const entry = this.table.find(id);
     const control = this.controlOf(entry);
     const { native, route } = entry;
@@ -127,6 +132,7 @@ export class TargetDisks {
 
   /** Serves a target that somebody made with dmsetup. */
   async adopt(name: string, path: string, readOnly: boolean): Promise<Disk> {
+    this.table.refuseHandedOver();
     const saved = { tag: name, foreign: true };
     const state = await this.stateOf(saved);
     if (state === null) {
@@ -187,12 +193,16 @@ export class TargetDisks {
         { errno: 'EBUSY' },
       );
     }
+    this.table.setHandedOver(); // what is asked for while this waits must not reach the disks
     await Promise.all(
       entries.map(async (entry) => {
         const { native } = entry;
         entry.native = null;
         entry.route = null;
-        await native?.handOver();
+        // There is no way back, and no need of one: this process ends, and with it its channels.
+        await native?.handOver().catch((thrown: unknown) => {
+          this.options.log(`handing over ${entry.disk.id}: ${String(thrown)}`);
+        });
       }),
     );
   }

@@ -371,6 +371,25 @@ describe('handing over', () => {
     expect(targets.get(saved.tag).suspended).toBe(false);
   });
 
+  test('leaves nothing to this daemon: what is asked for meanwhile is refused', async () => {
+    const disk = await disks.attach(image, false);
+    const state = readFileSync(paths.state, 'utf8');
+    const handedOver = disks.targets.handOver();
+    const requests = [
+      disks.detach(disk.id),
+      disks.detach(disk.id, true),
+      disks.targets.resize(disk.id),
+      disks.attach(image, false),
+    ];
+    const codes = (await Promise.all(requests.map(failure))).map(({ value }) => value.code);
+    expect(new Set(codes)).toEqual(new Set(['DAEMON_STOPPING']));
+    const [told] = await disks.detachAll({ allOrNone: false }); // SIGTERM
+    expect(told?.code).toBe('DAEMON_STOPPING');
+    await handedOver;
+    expect(readFileSync(paths.state, 'utf8')).toBe(state);
+    expect(targets.targets.size).toBe(1);
+  });
+
   test('is refused while a disk is on another route', async () => {
     await disks.attach(image, false, 'fuse-loop');
     const refused = await failure(disks.targets.handOver());
