@@ -3,13 +3,15 @@
  * the animation frames. One for the life of the page.
  */
 import { decodeRecord, type TraceRecord } from '../../app/contract/trace';
-import { sequence as asSequence, type DiskId } from '../../app/contract/units';
+import type { DiskId } from '../../app/contract/units';
 import { traceChannel } from '../../app/contract/window-api';
+import { useDisks } from '../disks/disk-state';
 import { bridge } from '../shell/bridge';
 import { DerivedClient } from './derived-client';
 import { useRowsKept } from './rows-kept';
 import { TraceSession } from './trace-session';
 import { useTraceView } from './view-state';
+import { readWholePayload } from './whole-payload';
 import type { DerivedMessage, DerivedRequest } from './worker/derived/derived-views';
 import type {
   PayloadSearch,
@@ -103,7 +105,7 @@ worker.onmessage = ({ data }: MessageEvent<WorkerMessage | DerivedMessage>) => {
       answers.delete(data.id);
       return;
     case 'read-payload':
-      void readWholePayload(data.disk, data.sequence).then((bytes) =>
+      void readPayload(data.disk, data.sequence).then((bytes) =>
         post({ type: 'payload', id: data.id, bytes }),
       );
       return;
@@ -150,35 +152,10 @@ export function tellMarks(disk: DiskId, sequences: readonly number[]): void {
   post({ type: 'marks', disk, sequences });
 }
 
-/** Bytes of a payload asked for at once. */
-const READ_BYTES = 1 << 20;
-
-/** The payload of a request; null when it is not kept, or the daemon cannot be asked. */
-async function readWholePayload(disk: DiskId, sequence: number): Promise<Uint8Array | null> {
-  const parts: Uint8Array[] = [];
-  let offset = 0;
-  for (let total = Infinity; offset < total;) {
-    const length = Math.min(READ_BYTES, total - offset);
-    const answer = await bridge.invoke('payload.read', {
-      disk,
-      sequence: asSequence(sequence),
-      offset,
-      length,
-    });
-    if (!answer.ok || !answer.value.kept) return null;
-    total = Number(answer.value.total);
-    const part = Uint8Array.from(atob(answer.value.base64), (one) => one.charCodeAt(0));
-    if (part.length === 0) break;
-    parts.push(part);
-    offset += part.length;
-  }
-  const whole = new Uint8Array(offset);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+function readPayload(disk: DiskId, sequence: number): Promise<Uint8Array | null> {
+  const { disks } = useDisks.getState();
+  const isCapture = disks.some(({ id, capture }) => id === disk && capture !== undefined);
+  return readWholePayload(bridge, disk, sequence, isCapture);
 }
 
 worker.onerror = (event) => {
