@@ -358,23 +358,27 @@ export class DiskTable {
     if (entry.isLeaving && reason === null) return this.left(entry);
     if (entry.disk.state !== 'attached') return;
     const { id, name } = entry.disk;
+    // Our own end is not the target's: it keeps its requests for whoever serves it next.
+    const hanging = reason !== null && route.target?.saved.foreign === false;
+    const wait = hanging ? ` Until then every request to ${route.device ?? name} waits.` : '';
     const message =
       reason === null
         ? `${name} (${id}) was taken away by another program (${takenAway(route)}). What was written before is on the image. Attach it again to go on.`
-        : `${name} (${id}) ended: ${reason}. Attach it again to go on.`;
+        : `${name} (${id}) ended: ${reason}. Attach it again to go on.${wait}`;
     this.options.log(message);
     entry.native = null;
     entry.route = null;
     entry.identity = null;
-    const device = route.target === null ? entry.disk.device : null;
+    const device = hanging || route.target === null ? entry.disk.device : null;
     this.change(entry, {
       state: 'failed',
+      hanging,
       device,
       failure: new BioscopeError('DISK_FAILED', message).value,
       partitions: [],
       fuseFile: null,
     });
-    await route.abandon();
+    if (!hanging) await route.abandon();
     // The image is given back, so that it can be attached again; its trace can still be read.
     await native.close().catch((thrown: unknown) => {
       this.options.log(`closing ${id}: ${String(thrown)}`);

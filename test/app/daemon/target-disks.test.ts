@@ -216,6 +216,33 @@ describe('resizing', () => {
   });
 });
 
+describe('a disk whose threads ended', () => {
+  test('for a reason of their own fails nothing that waits, and is gone on with', async () => {
+    const disk = await disks.attach(image, false);
+    const target = targets.get(tagOfDisk(disk));
+    [...addon.open][0]?.end('std::bad_alloc');
+    await expect.poll(() => addon.calls.at(-1)).toBe('close');
+    const [hanging] = disks.list();
+    expect(hanging).toMatchObject({ state: 'failed', hanging: true, device: disk.device });
+    expect(hanging?.failure?.message).toMatch(
+      /ended: std::bad_alloc\. Attach it again to go on\. Until then every request to .* waits/,
+    );
+    expect(await disks.attach(image, false)).toMatchObject({ id: disk.id, state: 'attached' });
+    expect([...targets.targets.values()]).toEqual([target]);
+    expect(target).toMatchObject({ aborts: 0, isLeaving: false });
+    expect(addon.open.size).toBe(1);
+  });
+
+  test('because the target was removed has nothing to go on with', async () => {
+    const disk = await disks.attach(image, false);
+    targets.targets.delete(tagOfDisk(disk));
+    [...addon.open][0]?.end(null);
+    await expect.poll(() => addon.calls.at(-1)).toBe('close');
+    expect(disks.list()[0]).toMatchObject({ state: 'failed', hanging: false, device: null });
+    expect(disks.list()[0]?.failure?.message).toMatch(/was taken away by another program/);
+  });
+});
+
 describe('a daemon that died', () => {
   test('is followed by one that goes on with the same target, image and trace', async () => {
     const disk = await disks.attach(image, false);
