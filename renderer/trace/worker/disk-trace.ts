@@ -118,6 +118,13 @@ export class DiskTrace {
     return this.#matches ?? this.all;
   }
 
+  /** When a sorted list can be made anew, on the clock of `list`; null while it holds all rows. */
+  get sortDue(): number | null {
+    const sorted = this.#sorted;
+    if (sorted === null || sorted.version === this.#version) return null;
+    return sorted.madeAt + Math.max(SORT_EVERY_MS, sorted.tookMs / SORT_SHARE);
+  }
+
   /** The rows of `view` in its order. `now`: milliseconds of any clock. */
   list(view: View, now: number): RowList {
     const matching = this.matching(view.filter);
@@ -214,10 +221,8 @@ export class DiskTrace {
     const { by, descending } = sorting;
     const key = [this.#filterKey, by, descending, clearedThrough, pausedAt].join(' ');
     const old = this.#sorted;
-    if (old?.key === key) {
-      const pause = Math.max(SORT_EVERY_MS, old.tookMs / SORT_SHARE);
-      if (old.version === this.#version || now - old.madeAt < pause) return old.list;
-    }
+    const due = this.sortDue;
+    if (old?.key === key && (due === null || now < due)) return old.list;
     const { first, end } = shownPart(this.all, view);
     const bits = (row: number): Uint32Array | null =>
       matching instanceof MatchList ? matching.bits(row) : null;

@@ -18,6 +18,7 @@ let feed: MessagePort | null = null;
 let view: View | null = null;
 let pageIsReady = false;
 let changed = false;
+let isSortLater = false;
 
 function send(message: WorkerMessage | DerivedMessage, buffers: Transferable[] = []): void {
   self.postMessage(message, buffers);
@@ -31,6 +32,21 @@ function sendFrame(): void {
   const buffers = frame.selected ? [frame.records, frame.selected.record] : [frame.records];
   send({ type: 'frame', frame }, buffers);
   if (frame.search && frame.search.open > 0) void search();
+  sortLater();
+}
+
+/** A sorted list that waits its pause takes the newest rows in also when no others follow. */
+function sortLater(): void {
+  const due = store.trace(view?.disk ?? null)?.sortDue ?? null;
+  if (due === null || isSortLater) return;
+  isSortLater = true;
+  setTimeout(
+    () => {
+      isSortLater = false;
+      somethingChanged();
+    },
+    Math.max(0, due - performance.now()),
+  );
 }
 
 const pictures = new DerivedViews({
