@@ -3,6 +3,7 @@
  * user, be served by one daemon after another, fail what waits, come from a target
  * made by hand.
  */
+import { closeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Disk } from '../../contract/disk';
 import { BioscopeError, toErrorValue } from '../../contract/errors';
@@ -38,6 +39,7 @@ export interface TableAccess {
 /** A target whose channels were opened before the old daemon let go. */
 export interface OpenedTarget {
   readonly state: TargetState;
+  /** Empty once the engine owns them. */
   readonly channels: number[];
 }
 
@@ -178,6 +180,9 @@ export class TargetDisks {
       .list()
       .filter(({ target, disk }) => target !== null && disk.state === 'attaching');
     await Promise.all(waiting.map((entry) => this.resume(entry, before)));
+    // Those nobody reads: while they are open the module takes the target for served.
+    for (const { channels } of before.opened.values())
+      channels.splice(0).forEach((channel) => closeSync(channel));
   }
 
   /** Stops serving, for another daemon: see `handOver` of the contract. Throws DISK_BUSY. */

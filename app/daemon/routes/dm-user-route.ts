@@ -96,7 +96,8 @@ async function plainIfRefused<Result>(
 
 /**
  * Goes on serving a target that is there already: one whose daemon has died, or one
- * made by hand. `channels` were opened before, or are opened now.
+ * made by hand. `channels` were opened before, or are opened now; the engine owns those
+ * that are taken out of the list.
  */
 export async function serveTarget(
   request: RouteRequest,
@@ -104,7 +105,7 @@ export async function serveTarget(
   target: { readonly saved: SavedTarget; readonly state: TargetState; channels?: number[] },
 ): Promise<AttachedRoute> {
   const { saved, state } = target;
-  const channels = target.channels ?? (await openChannels(options, saved));
+  const channels = target.channels?.splice(0) ?? (await openChannels(options, saved));
   await request.native.startDmUser({ channels });
   if (!saved.foreign && (await isSuspended(options, target))) {
     // The old daemon ended in the middle of a change of size; nobody else lets requests through.

@@ -1,7 +1,10 @@
 import {
   existsSync,
   mkdtempSync,
+  openSync,
   readFileSync,
+  readdirSync,
+  readlinkSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -64,6 +67,16 @@ async function failure(promise: Promise<unknown>): Promise<BioscopeError> {
 }
 
 const tagOfDisk = ({ device }: Disk) => (device ?? '').replace(/^.*bioscope-\d+-/, '');
+
+function openFiles(): string[] {
+  return readdirSync('/proc/self/fd').flatMap((number) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${number}`)];
+    } catch {
+      return []; // closed meanwhile
+    }
+  });
+}
 
 /** The next daemon, after this one was killed: only the kernel and the files are left. */
 async function nextDaemon(): Promise<DiskTable> {
@@ -396,6 +409,22 @@ describe('handing over', () => {
     expect(next.list()[0]).toMatchObject({ state: 'attached', notes: [] });
     expect([...addon.open][0]).toMatchObject({ channels: [102, 103] });
     expect(targets.get(saved.tag).suspended).toBe(false);
+  });
+
+  test('channels opened before are closed where the image cannot be opened', async () => {
+    const disk = await disks.attach(image, false);
+    const saved = { tag: tagOfDisk(disk), foreign: false };
+    const { state } = await disks.targets.open(saved);
+    const unread = join(directory, 'channel');
+    const channels = [openSync(unread, 'w'), openSync(unread, 'w')];
+    expect(openFiles()).toContain(unread);
+    await disks.targets.handOver();
+    rmSync(image);
+    const next = await nextDaemon();
+    const opened = new Map([[saved.tag, { state, channels }]]);
+    await next.targets.resumeAll({ pid: 1, planned: true, opened });
+    expect(next.list()[0]).toMatchObject({ state: 'failed', hanging: true });
+    expect(openFiles()).not.toContain(unread);
   });
 
   test('leaves nothing to this daemon: what is asked for meanwhile is refused', async () => {
