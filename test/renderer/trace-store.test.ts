@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { decodeRecord } from '../../app/contract/trace';
 import { diskId } from '../../app/contract/units';
 import type { Filter } from '../../app/filter/filter';
@@ -199,6 +199,42 @@ describe('the rows of a disk', () => {
     expect(sequences(store)).toEqual([6]);
     expect(sequences(store, { disk: other })).toEqual([1, 2]);
     expect(store.frame(view()).left).toBe(5);
+  });
+
+  it('leave two disks that are level in a few steps when fewer are to be kept', () => {
+    const other = diskId('disk-2');
+    const store = open(2000);
+    store.receive({
+      type: 'opened',
+      disk: other,
+      number: 8,
+      epochMonotonicNs: 0n,
+      epochRealtimeNs: 0n,
+    });
+    const made = Array.from({ length: 1000 }, (_, index) => ({ sequence: index + 1 }));
+    add(store, made);
+    store.receive({ type: 'batch', disk: other, records: batchOf(made), count: 1000, lost: 0n });
+    const traces = [disk, other].flatMap((one) => store.trace(one) ?? []);
+    const leaves = traces.map((trace) => vi.spyOn(trace, 'leave'));
+    store.keep(100);
+    expect(traces.map((trace) => trace.rows.count)).toEqual([50, 50]);
+    expect(leaves.reduce((sum, leave) => sum + leave.mock.calls.length, 0)).toBeLessThan(10);
+  });
+
+  it('keep their marks when the same trace is opened again', () => {
+    const store = open(64);
+    add(store, [1, 2, 3]);
+    store.trace(disk)?.setMarks([2]);
+    const filter = filterOf('marked');
+    expect(sequences(store, { filter })).toEqual([2]);
+    const again = (epochRealtimeNs: bigint): void => {
+      store.receive({ type: 'opened', disk, number: 7, epochMonotonicNs: 5n, epochRealtimeNs });
+      add(store, [1, 2, 3]);
+    };
+    again(9n);
+    expect(sequences(store, { filter })).toEqual([2]);
+    again(10n);
+    expect(sequences(store, { filter })).toEqual([]);
   });
 
   it('leave over many chunks, with the filter’s ordinals still in step', () => {

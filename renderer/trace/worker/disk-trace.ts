@@ -96,6 +96,12 @@ export class DiskTrace {
     this.#changed(changedFrom);
   }
 
+  /** Another number of rows to keep; rows beyond it leave at once. */
+  keep(capacity: number): void {
+    this.rows.keep(capacity);
+    this.#changed(this.rows.end);
+  }
+
   /** The `count` oldest rows leave. */
   leave(count: number): void {
     this.rows.leave(count);
@@ -165,6 +171,10 @@ export class DiskTrace {
     if (!this.#filterKey.includes('marked')) return;
     this.#filterKey = '?';
     this.#version++;
+  }
+
+  get marks(): readonly number[] {
+    return [...this.#marks];
   }
 
   get search(): PayloadSearch | null {

@@ -31,7 +31,11 @@ export class TraceStore {
     switch (message.type) {
       case 'opened': {
         // Opened again (a new feed): it sends the trace from its oldest record.
-        this.#disks.set(message.disk, new DiskTrace(message, this.#capacity));
+        const before = this.#disks.get(message.disk);
+        const trace = new DiskTrace(message, this.#capacity);
+        // The page tells the marks of a trace once.
+        if (before?.epochRealtimeNs === trace.epochRealtimeNs) trace.setMarks(before.marks);
+        this.#disks.set(message.disk, trace);
         return;
       }
       case 'batch': {
@@ -56,7 +60,7 @@ export class TraceStore {
   /** Another number of rows to keep. */
   keep(rows: number): void {
     this.#capacity = rows;
-    for (const trace of this.#disks.values()) trace.rows.keep(rows);
+    for (const trace of this.#disks.values()) trace.keep(rows);
     this.#trim();
   }
 
@@ -166,7 +170,8 @@ export class TraceStore {
       );
       if (!largest) return;
       const ahead = largest.rows.count - (second?.rows.count ?? 0);
-      const count = Math.min(rest, Math.max(1, ahead));
+      // Two that are level give up turn by turn: each a share, as a row a turn would take for ever.
+      const count = Math.min(rest, ahead > 0 ? ahead : Math.ceil(rest / this.#disks.size));
       largest.leave(count);
       rest -= count;
     }
