@@ -41,4 +41,32 @@ describe('answers about payloads', () => {
     expect(read).toEqual([41, 40, 3, 2]);
     expect([answers.has(1, '61'), answers.gone, answers.isComplete]).toEqual([false, 2, true]);
   });
+
+  it('of far more than are ever kept are those of the newest; a yes outlasts its payload', async () => {
+    const answers = new PayloadAnswers();
+    const ask = (first: number, end: number) => {
+      for (let sequence = first; sequence < end; sequence++) answers.has(sequence, '61');
+    };
+    ask(0, 150_000);
+    expect([answers.open, answers.goneBefore]).toEqual([100_000, 50_000]);
+    const read: number[] = [];
+    const look = (most?: number) =>
+      answers.lookUp((sequence) => {
+        read.push(sequence);
+        return Promise.resolve(bytes(sequence === 149_999 ? 'a' : 'b'));
+      }, most);
+    await look(2);
+    await look(2);
+    // Asked meanwhile: newer than all of them.
+    ask(150_000, 150_001);
+    await look(2);
+    expect(read).toEqual([149_999, 149_998, 149_997, 149_996, 150_000, 149_995]);
+    await look();
+    expect([read.length, answers.open]).toEqual([100_001, 0]);
+    ask(200_000, 350_000);
+    expect([answers.open, answers.goneBefore]).toEqual([100_000, 250_000]);
+    await look();
+    expect([answers.has(149_999, '61'), answers.has(149_998, '61')]).toEqual([true, false]);
+    expect(answers.isComplete).toBe(true);
+  });
 });
