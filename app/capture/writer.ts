@@ -7,7 +7,7 @@
  * What was written is readable at any moment, up to the last whole batch.
  */
 import { constants } from 'node:fs';
-import { open, rm, type FileHandle } from 'node:fs/promises';
+import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { Message } from 'apache-arrow';
 import {
   HEAD_BYTES,
@@ -54,7 +54,7 @@ export class CaptureWriter {
   /**
    * Makes the file, mode 0600, with its header. Throws BioscopeError: FILE_EXISTS,
    * NO_SPACE, FILE_NOT_WRITABLE; no file is left behind then. With `overwrite` a
-   * regular file that is there gives way.
+   * regular file that is there gives way, once the header has been written.
    */
   static async create(
     path: string,
@@ -63,21 +63,22 @@ export class CaptureWriter {
     overwrite = false,
   ): Promise<CaptureWriter> {
     const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+    const first = overwrite ? `${path}.part` : path;
     let file: FileHandle;
     try {
-      if (overwrite) await rm(path, { force: true });
-      file = await open(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600);
+      file = await open(first, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600);
     } catch (thrown) {
-      throw writeError(path, thrown);
+      throw writeError(first, thrown);
     }
     const writer = new CaptureWriter(path, file, checksum);
     try {
       const schema = framed(Message.from(captureSchema(toMetadata(header))));
       // A batch without rows: its checksum guards the header.
       await writer.write(new Staging(), schema);
+      if (overwrite) await rename(first, path);
     } catch (thrown) {
       await file.close().catch(() => undefined);
-      await rm(path, { force: true });
+      await rm(first, { force: true });
       throw writeError(path, thrown);
     }
     return writer;

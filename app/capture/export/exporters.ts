@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { BioscopeError } from '../../contract/errors';
 import type { CaptureFile } from '../file';
+import { isSameFile } from '../same-file';
 import { writeBlktrace } from './blktrace';
 import { writeIolog } from './iolog';
 import { writeLogWrites } from './log-writes';
@@ -57,6 +58,9 @@ export function exportCapture(
   const whole = ending === '' || path.endsWith(ending) ? path : `${name}${ending}`;
   if (file.totals.rows === 0) {
     throw new BioscopeError('CAPTURE_EMPTY', `${file.path} has no requests to export.`);
+  }
+  if (isSameFile(file.path, whole)) {
+    throw new BioscopeError('USAGE', `${whole} is the capture itself. Choose another name.`);
   }
   const output = new Output(whole, overwrite);
   try {

@@ -1,11 +1,13 @@
 /** A file that is written from its beginning to its end, in large pieces. */
-import { closeSync, constants, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { writeError } from '../capture-errors';
 
 const PIECE = 1 << 20;
 
 export class Output {
   readonly path: string;
+  /** Where it is until it is whole: what it replaces stays until then. */
+  private readonly partPath: string;
   private readonly descriptor: number;
   private readonly piece = Buffer.alloc(PIECE);
   private used = 0;
@@ -16,12 +18,12 @@ export class Output {
   /** Makes the file, mode 0600. Throws BioscopeError: FILE_EXISTS, FILE_NOT_WRITABLE. */
   constructor(path: string, overwrite: boolean) {
     this.path = path;
+    this.partPath = overwrite ? `${path}.part` : path;
     const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
     try {
-      if (overwrite) rmSync(path, { force: true });
-      this.descriptor = openSync(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600);
+      this.descriptor = openSync(this.partPath, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600);
     } catch (thrown) {
-      throw writeError(path, thrown);
+      throw writeError(this.partPath, thrown);
     }
   }
 
@@ -47,6 +49,7 @@ export class Output {
   close(): void {
     if (!this.isOpen) return;
     this.flush();
+    if (this.partPath !== this.path) this.attempt(() => renameSync(this.partPath, this.path));
     this.isOpen = false;
     closeSync(this.descriptor);
   }
@@ -56,7 +59,7 @@ export class Output {
     if (!this.isOpen) return;
     this.isOpen = false;
     closeSync(this.descriptor);
-    rmSync(this.path, { force: true });
+    rmSync(this.partPath, { force: true });
   }
 
   private flush(): void {
