@@ -173,9 +173,11 @@ function flagsFilter(operator: Operator, value: ValueNode): Filter {
     else if (spelled(member) !== 'none') bits |= flagBit(member);
   }
   bits >>>= 0;
+  // All of no flags would be in any: "has none" means none.
+  const isNone = bits === 0 && members.every(({ kind }) => kind === 'word');
   switch (operator) {
     case 'has':
-      return { kind: 'flags', match: 'all', flags: bits };
+      return { kind: 'flags', match: isNone ? 'exactly' : 'all', flags: bits };
     case 'in':
     case 'any':
       return { kind: 'flags', match: 'any', flags: bits };
