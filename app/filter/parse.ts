@@ -36,11 +36,25 @@ export function parseFilter(text: string): ParsedFilter {
   }
 }
 
+const tokens = /"[^"]*"|[()]|!(?!=)|\bnot\b|!=|[^\s"()!]+/gi;
+
 /** Where the nesting becomes too deep; null if nowhere. */
 function tooDeepAt(text: string): number | null {
+  /** Of each bracket that is open, the depth outside the negations in front of it. */
+  const open: number[] = [];
   let depth = 0;
-  for (const { 0: sign, index } of text.matchAll(/[()]|!|\bnot\b/gi)) {
-    depth += sign === ')' ? -1 : 1;
+  let outside = 0;
+  for (const { 0: token, index } of text.matchAll(tokens)) {
+    if (token === '(') {
+      open.push(outside);
+      outside = ++depth;
+    } else if (token === '!' || token.toLowerCase() === 'not') {
+      depth++;
+    } else {
+      // What was negated has come, or has ended.
+      if (token === ')') outside = open.pop() ?? 0;
+      depth = outside;
+    }
     if (depth > DEEPEST) return index;
   }
   return null;

@@ -96,6 +96,7 @@ describe('the filter language', () => {
       ['latency 1..5ms', 'latency in {1000000ns..5000000ns}'],
       ['flags any {fua, preflush}', 'flags any 0x600'],
       ['flags == none', 'flags == 0x0'],
+      ['flags has none', 'flags == 0x0'],
       ['failed', '!(result in {ok})'],
       ['depth ge 32', 'depth in {32..}'],
       ['kept && !injected', 'kept && !(injected)'],
@@ -149,6 +150,11 @@ describe('the filter language', () => {
     expect(parseFilter('('.repeat(4096)).ok).toBe(false);
     expect(problem(`${'('.repeat(101)}write${')'.repeat(101)}`)).toMatch(/nested 100 deep/);
     expect(parsed(`${'('.repeat(100)}write${')'.repeat(100)}`)).toBe('op in {write}');
+    expect(problem(`${`${'!'.repeat(60)}(`.repeat(2)}read))`)).toMatch(/nested 100 deep/);
+    // Side by side, or within a text, is not deep.
+    expect(parseFilter(`read${' and op != write'.repeat(200)}`).ok).toBe(true);
+    expect(parseFilter(`read${' and !write and not (!fua)'.repeat(150)}`).ok).toBe(true);
+    expect(parseFilter(`payload contains "${'(!'.repeat(150)}"`).ok).toBe(true);
     expect(parseFilter('a '.repeat(2048)).ok).toBe(false);
     expect(parseFilter('read '.repeat(819)).ok).toBe(true);
   });
