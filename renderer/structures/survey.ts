@@ -54,7 +54,8 @@ async function logicalVolumes(read: DeviceReader, base: number): Promise<Table> 
   const volumes: Volume[] = [];
   const regions: Region[] = [];
   let at = base;
-  while (volumes.length < MOST_VOLUMES) {
+  // A record need not have a volume: the steps are counted too.
+  for (let step = 0; step < MOST_VOLUMES && volumes.length < MOST_VOLUMES; step++) {
     const start = at * SECTOR;
     const bytes = await read(start, SECTOR);
     const partitions = bytes && partitionsOf(new ByteView(bytes));

@@ -1,6 +1,7 @@
 /** Garbage: whatever the bytes, nothing throws, nothing hangs, no field lies outside. */
 import fc from 'fast-check';
-import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { beforeAll, describe, expect, it, test, vi } from 'vitest';
+import { survey } from '../../../renderer/structures/survey';
 import { corpusPrograms, makeCorpus, type Sample } from './corpus';
 import { hasProgram } from './images';
 import { execute, surveyed } from './walk';
@@ -30,6 +31,25 @@ describe('bytes that are no structure', () => {
       await execute(new Uint8Array(1 << 20).fill(value), 0, 1 << 40);
     }
   });
+});
+
+test('a chain of extended partitions without volumes is followed for a while only', async () => {
+  let reads = 0;
+  await survey(1 << 30, (offset, length) => {
+    reads++;
+    const bytes = new Uint8Array(length);
+    const view = new DataView(bytes.buffer);
+    if (length === 512 && offset % 512 === 0) {
+      view.setUint8(446 + 4, 0x05);
+      // The first from the disk's beginning, the others from the first.
+      view.setUint32(446 + 8, offset === 0 ? 1 : offset / 512, true);
+      view.setUint32(446 + 12, 1000, true);
+      view.setUint16(510, 0xaa55, true);
+    }
+    return Promise.resolve(bytes);
+  });
+  expect(reads).toBeGreaterThan(64);
+  expect(reads).toBeLessThan(200);
 });
 
 const canMake = corpusPrograms.every((program) => hasProgram(program));
