@@ -57,6 +57,6 @@ export const newerCapture = (path: string): BioscopeError =>
 export const damagedCapture = (path: string, where: string): BioscopeError =>
   new BioscopeError(
     'CAPTURE_DAMAGED',
-    `${path} is damaged: the checksum of ${where} does not match. Copy it again from where it came from.`,
+    `${path} is damaged: the checksum of ${where} does not match. If it is a copy, copy it again; if it was recorded here, the disk that it is on has lost part of it.`,
     { errno: 'EBADMSG' },
   );

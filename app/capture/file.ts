@@ -293,6 +293,8 @@ class Walk {
     firstRow: number,
   ): BatchPlace | 'cut' {
     const before = bytes.length - HEAD_BYTES;
+    // Room that a crash left empty, though what is before it had got to the disk.
+    if (index > 0 && bytes.subarray(before).every((byte) => byte === 0)) return 'cut';
     const head = readHead(bytes.subarray(before), this.checksum);
     if (head === 'newer') throw newerCapture(this.path);
     if (head === 'foreign' && index === 0) throw notACapture(this.path);

@@ -116,6 +116,18 @@ describe('a capture', () => {
     file.close();
   });
 
+  test('one of whose batches a crash left as zeroes is cut there', async () => {
+    await write(madeUp(1, 100), madeUp(101, 100));
+    const whole = await CaptureFile.open(path, checksum);
+    const place = whole.batches[2]?.position ?? 0;
+    whole.close();
+    const bytes = readFileSync(path);
+    writeFileSync(path, bytes.fill(0, place, bytes.length - 8));
+    const file = await CaptureFile.open(path, checksum);
+    expect([file.isComplete, file.totals.rows]).toEqual([false, 100]);
+    file.close();
+  });
+
   test('with any bit turned is told from a whole one', async () => {
     await write(madeUp(1, 50));
     const good = readFileSync(path);
