@@ -4,7 +4,15 @@ export const EVENT_BYTES = 48;
 export const EVENT_MAGIC = 0x6561_7407;
 
 /** Actions, the low 16 bits of `action`. */
-export const blkAction = { queue: 1, issue: 7, complete: 8, timestamp: 1 } as const;
+export const blkAction = {
+  queue: 1,
+  backMerge: 2,
+  frontMerge: 3,
+  requeue: 6,
+  issue: 7,
+  complete: 8,
+  timestamp: 1,
+} as const;
 
 /** Categories, in the high 16 bits of `action`. */
 export const blkCategory = {

@@ -82,7 +82,7 @@ export function writeBlktrace(file: CaptureFile, output: Output): string[] {
     event.writeUInt32LE(record ? device : 0, eventAt.device);
     event.writeUInt32LE(0, eventAt.cpu);
     event.writeUInt16LE(
-      record && (action & 0xffff) === blkAction.complete ? record.error : 0,
+      record && (action & 0xffff) === blkAction.complete ? -record.error & 0xffff : 0,
       eventAt.error,
     );
     event.writeUInt16LE(data.length, eventAt.dataLength);

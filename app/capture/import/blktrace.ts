@@ -3,7 +3,8 @@
  * requests of its events: arrival is the queueing (Q) of what begins at the same
  * sector, or else the issue (D); the backend's delay is the time between the two;
  * the completion (C) ends it. Q without D, as devices without a queue have, is
- * ended by C as well.
+ * ended by C as well. What was merged (M, F) is part of another request; what was
+ * requeued (R) waits for its next issue.
  */
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -22,12 +23,14 @@ import {
   eventAt,
 } from '../blktrace-format';
 import { readError } from '../capture-errors';
+import { isSameFile } from '../same-file';
 import { CaptureWriter } from '../writer';
 
 const SECOND = 1_000_000_000n;
 /** The low 24 bits of the magic are blktrace's, the low 8 its version. */
 const MAGIC_MASK = 0xffff_ff00;
 const MOST_FILE_BYTES = 2 ** 31;
+const SECTOR_BYTES = 512;
 const ROWS_AT_ONCE = 4096;
 
 interface Event {
@@ -64,6 +67,9 @@ export async function importBlktrace(
   checksum: Checksum,
 ): Promise<ImportResult> {
   const files = traceFiles(source);
+  if (files.some((path) => isSameFile(path, target))) {
+    throw new BioscopeError('USAGE', `${target} is part of the trace itself. Choose another name.`);
+  }
   const parsed = files.map((path) => readEvents(path));
   const events = parsed.flatMap((one) => one.events);
   const start = parsed.find((one) => one.start !== null)?.start ?? 0n;
@@ -183,7 +189,7 @@ function readEvents(path: string): {
         action: kind,
         category: what,
         cpu: data.readUInt32LE(place + eventAt.cpu),
-        error: data.readUInt16LE(place + eventAt.error),
+        error: errnoOf(data.readUInt16LE(place + eventAt.error)),
       });
     }
     place += EVENT_BYTES + dataLength;
@@ -195,6 +201,9 @@ function readEvents(path: string): {
     remarks: isCut ? [`${path} is cut off; its last event is left out.`] : [],
   };
 }
+
+/** The kernel writes a negative number into 16 bits without a sign. */
+const errnoOf = (raw: number): number => (raw > 0x7fff ? 0x1_0000 - raw : raw);
 
 /** Events with the same key belong together: where a request begins, and its direction. */
 const keyOf = ({ sector, category: what }: Event): string =>
@@ -215,10 +224,27 @@ function pair(events: readonly Event[]): { readonly requests: Completed[]; reado
     if (list?.length === 0) map.delete(key);
     return request;
   };
+  /** The newest of the key is the one that a merge is about. */
+  const dropLast = (map: Map<string, Request[]>, key: string): void => {
+    const list = map.get(key);
+    list?.pop();
+    if (list?.length === 0) map.delete(key);
+  };
   for (const event of events) {
     const key = keyOf(event);
     if (event.action === blkAction.queue) {
       put(queued, key, { arrival: event.time, issue: null, event });
+    } else if (event.action === blkAction.backMerge) {
+      dropLast(queued, key);
+    } else if (event.action === blkAction.frontMerge) {
+      dropLast(queued, key);
+      // What it was put in front of begins here from now on.
+      const behind = event.sector + BigInt(event.bytes / SECTOR_BYTES);
+      const request = take(queued, keyOf({ ...event, sector: behind }));
+      if (request) put(queued, key, request);
+    } else if (event.action === blkAction.requeue) {
+      const request = take(issued, key);
+      if (request) put(queued, key, { ...request, issue: null });
     } else if (event.action === blkAction.issue) {
       const arrival = take(queued, key)?.arrival ?? event.time;
       put(issued, key, { arrival, issue: event.time, event });

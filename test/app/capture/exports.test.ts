@@ -1,9 +1,17 @@
 /** Exports, each read by the program that it is for, where a machine like CI has it. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  CATEGORY_SHIFT,
+  EVENT_BYTES,
+  EVENT_MAGIC,
+  blkAction,
+  blkCategory,
+  eventAt,
+} from '../../../app/capture/blktrace-format';
 import { exportCapture, type ExportFormat } from '../../../app/capture/export/exporters';
 import { requestsOf } from '../../../app/capture/export/requests';
 import { CaptureFile } from '../../../app/capture/file';
@@ -149,7 +157,8 @@ describe('blktrace', () => {
     );
     expect(
       completions.filter(([, , , , error]) => error !== '0').map(([, , , , error]) => error),
-    ).toEqual(['5']);
+      // As of the kernel's own: blkparse shows -EIO without its sign.
+    ).toEqual(['65531']);
     const directions = new Set(events.map(([, direction]) => direction));
     expect([...directions].sort()).toEqual(['D', 'FW', 'R', 'W', 'WFS']);
     // blktrace counts from the first event.
@@ -199,6 +208,56 @@ describe('blktrace', () => {
     again.close();
   });
 
+  test('what was merged or requeued is one request, from its first queueing', async () => {
+    const event = (time: number, action: number, sector: number, sectors: number, error = 0) => {
+      const bytes = Buffer.alloc(EVENT_BYTES);
+      bytes.writeUInt32LE(EVENT_MAGIC, eventAt.magic);
+      bytes.writeBigUInt64LE(BigInt(time), eventAt.time);
+      bytes.writeBigUInt64LE(BigInt(sector), eventAt.sector);
+      bytes.writeUInt32LE(sectors * 512, eventAt.bytes);
+      const what = (blkCategory.write << CATEGORY_SHIFT) >>> 0;
+      bytes.writeUInt32LE(what + action, eventAt.action);
+      bytes.writeUInt16LE(error & 0xffff, eventAt.error);
+      return bytes;
+    };
+    const { queue, backMerge, frontMerge, requeue, issue, complete } = blkAction;
+    const events = [
+      event(10, queue, 100, 8),
+      event(20, queue, 108, 8),
+      event(21, backMerge, 108, 8),
+      event(30, queue, 92, 8),
+      event(31, frontMerge, 92, 8),
+      event(40, issue, 92, 24),
+      event(41, requeue, 92, 24),
+      event(50, issue, 92, 24),
+      event(60, complete, 92, 24, -5),
+      // Where merged ones began: these are their own.
+      event(70, queue, 108, 8),
+      event(71, issue, 108, 8),
+      event(80, complete, 108, 8),
+      event(90, queue, 100, 8),
+      event(91, issue, 100, 8),
+      event(95, complete, 100, 8),
+    ];
+    writeFileSync(join(directory, 'merged.blktrace.0'), Buffer.concat(events));
+    const target = join(directory, 'merged.bioscope');
+    const made = await importBlktrace(join(directory, 'merged'), target, true, 'test', checksum);
+    expect(made).toEqual({ requests: 3, remarks: [] });
+    const merged = await CaptureFile.open(target, checksum);
+    expect(
+      [...requestsOf(merged)].map((one) =>
+        [one.sector, one.length, one.arrival, one.backendDelay, one.completion, one.error].map(
+          Number,
+        ),
+      ),
+    ).toEqual([
+      [92, 24 * 512, 10, 40, 60, 5],
+      [108, 8 * 512, 70, 1, 80, 0],
+      [100, 8 * 512, 90, 1, 95, 0],
+    ]);
+    merged.close();
+  });
+
   test('what is no trace is refused, what is not there too', async () => {
     writeFileSync(join(directory, 'bad.blktrace.0'), Buffer.alloc(480, 1));
     const into = (source: string) =>
@@ -214,6 +273,36 @@ describe('blktrace', () => {
     );
     await expect(into('none')).rejects.toMatchObject({ value: { code: 'FILE_UNREADABLE' } });
   });
+});
+
+test('what is exported or imported never replaces what it is read from', async () => {
+  const before = readFileSync(file.path);
+  expect(() => exportCapture(file, 'csv', file.path, true)).toThrow(
+    'is the capture itself. Choose another name.',
+  );
+  expect(readFileSync(file.path).equals(before)).toBe(true);
+  const trace = exported('blktrace');
+  await expect(importBlktrace(trace, trace, true, 'test', checksum)).rejects.toThrow(
+    'is part of the trace itself. Choose another name.',
+  );
+  expect(readFileSync(trace).length).toBeGreaterThan(0);
+});
+
+test('what is replaced stays until there is something whole in its place', async () => {
+  const path = join(directory, 'kept.bioscope');
+  const writer = await CaptureWriter.create(path, header, checksum);
+  await addAll(writer, recordsOf(requests));
+  await writer.finish();
+  const bare = await CaptureFile.open(path, checksum);
+  const target = join(directory, 'kept.log');
+  writeFileSync(target, 'before');
+  expect(() => exportCapture(bare, 'log-writes', target, true)).toThrow('lacks the bytes');
+  expect(readFileSync(target, 'utf8')).toBe('before');
+  expect(existsSync(`${target}.part`)).toBe(false);
+  exportCapture(bare, 'csv', target, true);
+  expect(readFileSync(target, 'utf8')).toMatch(/^sequence,/);
+  expect(existsSync(`${target}.part`)).toBe(false);
+  bare.close();
 });
 
 test("the log of writes, replayed by the kernel's description, gives the disk", () => {
