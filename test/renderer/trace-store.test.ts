@@ -180,6 +180,24 @@ describe('the rows of a disk', () => {
     expect(rows.bytes / count + bit + Uint32Array.BYTES_PER_ELEMENT).toBeLessThanOrEqual(64);
   });
 
+  it('leave a whole chunk at a time for newer ones where many are kept, exactly when asked', () => {
+    const capacity = 64 * CHUNK_ROWS + 100;
+    const rows = new Rows(capacity);
+    const made = Array.from({ length: CHUNK_ROWS }, (_, index) => ({ sequence: index }));
+    const records = new Uint32Array(batchOf(made));
+    for (let chunk = 0; chunk < 65; chunk++) {
+      // The high words of the sequences.
+      for (let word = 1; word < records.length; word += 16) records[word] = chunk;
+      rows.add(records, CHUNK_ROWS);
+    }
+    expect([rows.first, rows.end]).toEqual([CHUNK_ROWS, 65 * CHUNK_ROWS]);
+    records[1] = 65;
+    rows.add(records, 1);
+    expect([rows.first, rows.end]).toEqual([CHUNK_ROWS, 65 * CHUNK_ROWS + 1]);
+    rows.keep(capacity - 200);
+    expect(rows.count).toBe(capacity - 200);
+  });
+
   it('give up the oldest of the disk with the most when all together are too many', () => {
     const other = diskId('disk-2');
     const store = open(6);

@@ -108,6 +108,13 @@ export class DiskTrace {
     this.#changed(this.rows.end);
   }
 
+  /** The `count` oldest rows leave for newer ones, or some more. Returns how many. */
+  makeRoom(count: number): number {
+    const left = this.rows.makeRoom(count);
+    this.#changed(this.rows.end);
+    return left;
+  }
+
   /** The rows that pass `filter`, in the order of arrival. Made anew only when the filter changes. */
   matching(filter: Filter | null): RowList {
     const key = printFilter(filter);

@@ -22,6 +22,9 @@ import { RECORD_BYTES } from '../../../app/contract/trace';
 /** 32-bit words of a record on the wire. */
 export const RECORD_WORDS = RECORD_BYTES / 4;
 
+/** Rows leave in whole chunks while at least so many are kept: it costs a 64th of them at most. */
+const MANY_CHUNKS = 64;
+
 const HIGH = 0x1_0000_0000;
 const SLOT_MASK = CHUNK_ROWS - 1;
 
@@ -114,7 +117,19 @@ export class Rows {
   /** Another number of rows to keep; rows beyond it leave at once. */
   keep(capacity: number): void {
     this.#capacity = capacity;
-    this.#trim();
+    if (this.count > capacity) this.leave(this.count - capacity);
+  }
+
+  /**
+   * The `count` oldest rows leave for newer ones. Where many are kept the rest of
+   * their chunk leaves as well: what has been computed of the chunks that stay
+   * is true until a whole one more has come. Returns how many left.
+   */
+  makeRoom(count: number): number {
+    const isMany = this.count >= MANY_CHUNKS * CHUNK_ROWS;
+    const rest = isMany ? -(this.#first + count) & SLOT_MASK : 0;
+    this.leave(count + rest);
+    return count + rest;
   }
 
   /** The `count` oldest rows leave. */
@@ -132,7 +147,7 @@ export class Rows {
   }
 
   #trim(): void {
-    if (this.count > this.#capacity) this.leave(this.count - this.#capacity);
+    if (this.count > this.#capacity) this.makeRoom(this.count - this.#capacity);
   }
 
   #append(records: Uint32Array, from: number, count: number): void {

@@ -42,7 +42,7 @@ export class TraceStore {
         const trace = this.#disks.get(message.disk);
         if (!trace) throw new Error(`a batch of ${message.disk}, whose trace was never opened`);
         trace.add(message.records, message.count, message.lost);
-        this.#trim();
+        this.#trim((largest, count) => largest.makeRoom(count));
         return;
       }
       case 'closed': {
@@ -61,7 +61,10 @@ export class TraceStore {
   keep(rows: number): void {
     this.#capacity = rows;
     for (const trace of this.#disks.values()) trace.keep(rows);
-    this.#trim();
+    this.#trim((largest, count) => {
+      largest.leave(count);
+      return count;
+    });
   }
 
   /** Forgets disks that are closed and not looked at. */
@@ -160,8 +163,8 @@ export class TraceStore {
     return { kind: 'locate', ordinal, sequence };
   }
 
-  /** The disk with the most rows gives up its oldest until all fit. */
-  #trim(): void {
+  /** The disk with the most rows gives up its oldest until all fit. `leave` returns how many left. */
+  #trim(leave: (largest: DiskTrace, count: number) => number): void {
     let rest = -this.#capacity;
     for (const trace of this.#disks.values()) rest += trace.rows.count;
     while (rest > 0) {
@@ -172,8 +175,7 @@ export class TraceStore {
       const ahead = largest.rows.count - (second?.rows.count ?? 0);
       // Two that are level give up turn by turn: each a share, as a row a turn would take for ever.
       const count = Math.min(rest, ahead > 0 ? ahead : Math.ceil(rest / this.#disks.size));
-      largest.leave(count);
-      rest -= count;
+      rest -= leave(largest, count);
     }
   }
 }
