@@ -46,7 +46,8 @@ export const diskSchema = z
     attachedAt: z.number(),
     /**
      * Requests wait in the kernel and nobody serves them: the daemon that did has
-     * died, and this one could not go on. `disks.abort` fails them.
+     * died and this one could not go on, or its threads have ended. `disks.abort`
+     * fails them.
      */
     hanging: z.boolean().optional(),
     /** Why this route and no better one; absent where it is the best, or was asked for. */
