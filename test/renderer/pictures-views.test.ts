@@ -26,6 +26,8 @@ class Rig {
   time = 0;
   /** How long looking at the source takes, ms. */
   cost = 0;
+  /** How long goes by between two looks at the clock, ms. */
+  tick = 0;
   #waiting: { at: number; work: () => void }[] = [];
   readonly views = new DerivedViews({
     source: () => {
@@ -33,7 +35,7 @@ class Rig {
       return this.source;
     },
     send: (message) => this.sent.push(message),
-    now: () => this.time,
+    now: () => (this.time += this.tick),
     schedule: (milliseconds, work) => this.#waiting.push({ at: this.time + milliseconds, work }),
   });
 
@@ -114,6 +116,25 @@ describe('the pictures of a worker', () => {
     rig.show({ ...settled, version: 2 }, grows);
     const anew = rig.sent.at(-1)?.result;
     expect(anew?.kind === 'statistics' && [...anew.counts.slice(0, 2)]).toEqual([100, 100]);
+  });
+
+  it('scan many chunks in slices, and drop them for what is looked at since', () => {
+    const rig = new Rig();
+    const chunks = [1, 101, 201, 301, 401].map((first) => chunkOf(first, 100));
+    rig.show(...chunks);
+    rig.tick = 15;
+    rig.views.set(1, { kind: 'statistics' });
+    expect(rig.sent).toEqual([]);
+    // Meanwhile another picture is asked for under the same number.
+    rig.views.set(1, { kind: 'latency' });
+    let slices = 0;
+    for (; rig.sent.length === 0 && slices < 10; slices++) rig.pass(0);
+    expect(slices).toBeGreaterThan(1);
+    expect(rig.sent.map(({ result }) => result?.kind)).toEqual(['latency']);
+    rig.views.set(1, { kind: 'statistics' });
+    rig.views.drawn(1);
+    for (let turn = 0; turn < 20; turn++) rig.pass(1000);
+    expect(rig.counts).toEqual([undefined, 500]);
   });
 
   it('are of the selected disk alone, and of none when there is none', () => {

@@ -38,6 +38,8 @@ export interface DerivedMessage {
 /** At most 20 times a second, and a fifth of the worker's time for each picture. */
 const LEAST_PAUSE_MS = 50;
 const PAUSE_FACTOR = 4;
+/** Scanned at a time, ms: the worker's other messages come in between. */
+const SLICE_MS = 40;
 
 interface Scanned {
   readonly version: number;
@@ -54,6 +56,8 @@ interface DerivedView {
   epochMonotonicNs: bigint;
   partials: Map<object, Scanned>;
   hasChanged: boolean;
+  /** A slice of its chunks is scanned, and the next is scheduled. */
+  isScanning: boolean;
   pageIsReady: boolean;
   /** When the next result may be made, ms. */
   due: number;
@@ -91,6 +95,7 @@ export class DerivedViews {
       epochMonotonicNs: 0n,
       partials: new Map(),
       hasChanged: true,
+      isScanning: false,
       pageIsReady: before?.pageIsReady ?? true,
       due: before?.due ?? 0,
     });
@@ -117,7 +122,7 @@ export class DerivedViews {
     const now = this.#outside.now();
     let next = Infinity;
     for (const [id, view] of this.#views) {
-      if (!view.hasChanged || !view.pageIsReady) continue;
+      if (!view.hasChanged || !view.pageIsReady || view.isScanning) continue;
       if (view.due <= now) this.#make(id, view);
       else next = Math.min(next, view.due);
     }
@@ -129,24 +134,38 @@ export class DerivedViews {
     });
   }
 
-  #make(id: number, view: DerivedView): void {
+  /** `spent`: ms that the slices before this one took. */
+  #make(id: number, view: DerivedView, spent = 0): void {
     const began = this.#outside.now();
     view.hasChanged = false;
     view.pageIsReady = false;
+    view.isScanning = false;
     const source = this.#outside.source();
     if (source === null) {
       view.derivation = null;
       this.#outside.send({ type: 'derived', id, disk: null, result: null }, []);
     } else {
-      const { result, transfer } = derive(view, source);
+      const end = this.#outside.now() + SLICE_MS;
+      const derived = derive(view, source, () => this.#outside.now() >= end);
+      if (derived === null) {
+        view.pageIsReady = true;
+        view.isScanning = true;
+        const slices = spent + this.#outside.now() - began;
+        this.#outside.schedule(0, () => {
+          if (this.#views.get(id) === view) this.#make(id, view, slices);
+        });
+        return;
+      }
+      const { result, transfer } = derived;
       this.#outside.send({ type: 'derived', id, disk: source.disk, result }, transfer);
     }
     const end = this.#outside.now();
-    view.due = end + Math.max(LEAST_PAUSE_MS, PAUSE_FACTOR * (end - began));
+    view.due = end + Math.max(LEAST_PAUSE_MS, PAUSE_FACTOR * (spent + end - began));
   }
 }
 
-function derive(view: DerivedView, source: DerivedSource) {
+/** Null when `isOver` said so before all chunks were scanned: the next call goes on. */
+function derive(view: DerivedView, source: DerivedSource, isOver: () => boolean) {
   const { disk, epochMonotonicNs, chunks } = source;
   if (view.disk !== disk || view.epochMonotonicNs !== epochMonotonicNs) view.derivation = null;
   if (view.derivation === null) {
@@ -163,6 +182,10 @@ function derive(view: DerivedView, source: DerivedSource) {
     // Another filter has bits of its own.
     const isSame =
       known?.version === version && known.bits === bits && known.from === from && known.to === to;
+    if (!isSame && isOver()) {
+      view.partials = new Map([...before, ...partials]);
+      return null;
+    }
     const partial = isSame ? known.partial : derivation.scan(columns, from, to, bits);
     partials.set(key, { version, from, to, bits, partial });
   }
