@@ -34,7 +34,7 @@ const patience =
 
 /** A line of the kernel's log that makes a test fail, however well it went otherwise. */
 export const complaint =
-  /BUG:|Oops|WARNING:|INFO: (task|rcu|trying)|KASAN|KFENCE|UBSAN|kmemleak: \d+ new|possible (recursive|circular|irq)|inconsistent lock|list_(del|add) corruption|refcount_t|general protection|Call Trace|sysfs: cannot create/;
+  /BUG:|Oops|WARNING:|INFO: (task|rcu|trying)|KASAN|KFENCE|UBSAN|possible (recursive|circular|irq)|inconsistent lock|list_(del|add) corruption|refcount_t|general protection|Call Trace|sysfs: cannot create/;
 
 /** The initial file system: busybox, guest/init, the early modules in order. */
 async function makeInitialFiles(kernel, path) {

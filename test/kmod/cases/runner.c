@@ -93,11 +93,15 @@ static bool log_is_clean(bool injected)
 
 static void log_mark(const char *name)
 {
+	char text[256];
 	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return;
-	dprintf(fd, "test: %s\n", name);
+	/* In one piece, and not by dprintf: it asks for a position, which this file has none of. */
+	snprintf(text, sizeof(text), "test: %.240s\n", name);
+	if (write(fd, text, strlen(text)) < 0)
+		note("/dev/kmsg: %s", strerror(errno));
 	close(fd);
 }
 
