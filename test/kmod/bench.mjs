@@ -3,13 +3,13 @@
 //
 // A guest is emulated, so only ratios count: each is taken within a round, in which
 // all devices take turns at each cell, and shown as the median of the rounds.
-import { existsSync, readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { UserError, root, runMain, say } from '../../scripts/steps.mjs';
 import { buildModule, buildPrograms, programs } from './build.mjs';
 import { ensurePackages, findKernel } from './kernels.mjs';
 import { boot } from './rig.mjs';
+import { measuringLines, median, parseOptions, readRound } from './rounds.mjs';
 
 const megabytes = 192;
 
@@ -83,22 +83,6 @@ const reference = 'nbd';
 
 const names = Object.keys(devices);
 
-/** One round: each cell on each device, one after the other, in one process of fio. */
-function jobFile(round, seconds) {
-  const lines = [
-    ...['[global]', 'ioengine=libaio', 'direct=1', 'thread', 'norandommap', 'time_based'],
-    ...[`runtime=${seconds}`, 'ramp_time=300ms'],
-  ];
-  cells.forEach(({ options }, cell) => {
-    const order = names.map((_, index) => index);
-    // Forwards and backwards in turn.
-    for (const device of round % 2 ? order.toReversed() : order) {
-      lines.push(`[${cell}-${device}]`, 'stonewall', `filename=\${DEVICE${device}}`, ...options);
-    }
-  });
-  return `${lines.join('\n')}\n`;
-}
-
 function guestScript({ module, rounds, seconds }) {
   const lines = [
     'modprobe dm-mod; modprobe nbd nbds_max=2; modprobe loop',
@@ -106,47 +90,15 @@ function guestScript({ module, rounds, seconds }) {
     `export PROGRAMS='${programs}'`,
     'node() { echo "/dev/dm-$(dmsetup info -c --noheadings -o minor "$1")"; }',
   ];
-  names.forEach((name, index) => {
-    lines.push(
-      `make() {\n${devices[name]}\n}`,
-      'make >/run/node || exit 91',
-      `export DEVICE${index}=$(tail -1 /run/node)`,
-      // Once over it all, so that no page is new when it counts; and a check that it works.
-      `dd if=/dev/zero of="$DEVICE${index}" bs=1M count=${megabytes} oflag=direct status=none || exit 92`,
-      `echo "${name}: $DEVICE${index}"`,
-    );
-  });
-  for (let round = 0; round < rounds; round++)
-    lines.push(
-      `cat >/run/jobs <<'END'\n${jobFile(round, seconds)}END`,
-      `fio --output-format=json --output=/out/round-${round}.json /run/jobs || exit 93`,
-      `echo "round ${round + 1} of ${rounds}"`,
-    );
+  const plan = { devices, megabytes, cells: cells.map(({ options }) => options), global: [] };
+  lines.push(...measuringLines(plan, { rounds, seconds }));
   return lines.join('\n');
-}
-
-/** Operations a second by job name, of one round. */
-function readRound(path) {
-  if (!existsSync(path)) throw new UserError(`the guest left no ${path}`);
-  const { jobs } = JSON.parse(readFileSync(path, 'utf8'));
-  return new Map(jobs.map(({ jobname, read, write }) => [jobname, read.iops + write.iops]));
-}
-
-function median(values) {
-  const sorted = values.toSorted((left, right) => left - right);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 const pad = (text, width) => String(text).padStart(width);
 
 async function main(words) {
-  const options = { kernel: '6.12', rounds: 3, seconds: 2 };
-  while (words.length > 0) {
-    const name = words.shift().replace(/^--/, '');
-    if (!(name in options) || words.length === 0) throw new UserError(`unknown option ${name}`);
-    options[name] = name === 'kernel' ? words.shift() : Number(words.shift());
-  }
+  const options = parseOptions(words, { kernel: '6.12', rounds: 3, seconds: 2 });
   await ensurePackages(['rig', 'build', 'tests', 'bench']);
   await buildPrograms();
   const kernel = await findKernel(options.kernel);

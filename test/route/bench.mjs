@@ -5,12 +5,12 @@
 //
 // A guest is emulated, so only ratios count: each is taken within a round, in which all
 // devices take turns at each cell, and shown as the median of the rounds.
-import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError, root, runMain, say } from '../../scripts/steps.mjs';
 import { buildModule, buildPrograms, programs } from '../kmod/build.mjs';
 import { ensurePackages, findKernel } from '../kmod/kernels.mjs';
 import { boot } from '../kmod/rig.mjs';
+import { measuringLines, median, parseOptions, readRound } from '../kmod/rounds.mjs';
 import { copyProduct, preparation, quote } from './run.mjs';
 
 const megabytes = 128;
@@ -73,72 +73,16 @@ function engine(name, environment) {
   ].join('\n');
 }
 
-/** One round: each cell on each device, forwards and backwards in turn. */
-function jobFile(round, seconds) {
-  const lines = [
-    ...['[global]', 'ioengine=libaio', 'direct=1', 'thread', 'norandommap', 'time_based'],
-    ...[`runtime=${seconds}`, 'ramp_time=300ms', `size=${megabytes}m`],
-  ];
-  const order = names.map((_, index) => index);
-  cellNames.forEach((name, cell) => {
-    for (const device of round % 2 ? order.toReversed() : order)
-      lines.push(
-        `[${cell}-${device}]`,
-        'stonewall',
-        `filename=\${DEVICE${device}}`,
-        ...cells[name],
-      );
-  });
-  return `${lines.join('\n')}\n`;
-}
-
 function guestScript({ module, product, rounds, seconds }) {
   const lines = [...preparation(module, product), 'modprobe nbd nbds_max=1'];
-  names.forEach((name, index) => {
-    lines.push(
-      `make() {\n${devices[name]}\n}`,
-      'make >/run/node || exit 91',
-      `export DEVICE${index}=$(tail -1 /run/node)`,
-      // Once over it all, so that no page is new when it counts; and a check that it works.
-      `dd if=/dev/zero of="$DEVICE${index}" bs=1M count=${megabytes} oflag=direct status=none || exit 92`,
-      `echo "${name}: $DEVICE${index}"`,
-    );
-  });
-  for (let round = 0; round < rounds; round++)
-    lines.push(
-      `cat >/run/jobs <<'END'\n${jobFile(round, seconds)}END`,
-      `fio --output-format=json --output=/out/round-${round}.json /run/jobs || exit 93`,
-      `echo "round ${round + 1} of ${rounds}"`,
-    );
+  const global = [`size=${megabytes}m`];
+  const plan = { devices, megabytes, cells: Object.values(cells), global };
+  lines.push(...measuringLines(plan, { rounds, seconds }));
   return lines.join('\n');
 }
 
-/** Operations a second by job name, of one round. */
-function readRound(path) {
-  if (!existsSync(path)) throw new UserError(`the guest left no ${path}`);
-  const text = readFileSync(path, 'utf8');
-  const { jobs } = JSON.parse(text.slice(text.indexOf('{')));
-  return new Map(jobs.map(({ jobname, read, write }) => [jobname, read.iops + write.iops]));
-}
-
-function median(values) {
-  const sorted = values.toSorted((left, right) => left - right);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
-function parse(words) {
-  const options = { kernel: '6.12', rounds: 5, seconds: 1 };
-  while (words.length > 0) {
-    const name = words.shift().replace(/^--/, '');
-    if (!(name in options) || words.length === 0) throw new UserError(`unknown option ${name}`);
-    options[name] = name === 'kernel' ? words.shift() : Number(words.shift());
-  }
-  return options;
-}
-
 async function main(words) {
-  const options = parse(words);
+  const options = parseOptions(words, { kernel: '6.12', rounds: 5, seconds: 1 });
   await ensurePackages(['rig', 'build', 'tests', 'bench']);
   await buildPrograms();
   const kernel = await findKernel(options.kernel);
