@@ -171,10 +171,12 @@ bool FuseFile::serve(Worker &worker)
 		case EAGAIN:
 		case ENOENT: // the request was interrupted before we took it
 			return true;
-		case ENODEV: // unmounted, and the last user has gone
-			return false;
+		// Unmounted, and the last user has gone. ECONNABORTED is the same, met with
+		// a request in hand, such as that user's RELEASE (fs/fuse/dev.c,
+		// fuse_dev_do_read); an abort could only be told from it with
+		// FUSE_ABORT_ERROR, which libfuse does not ask for.
+		case ENODEV:
 		case ECONNABORTED:
-			fail("the FUSE connection was aborted");
 			return false;
 		default:
 			fail(std::string("reading /dev/fuse: ") + std::strerror(errno));
