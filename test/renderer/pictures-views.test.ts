@@ -122,18 +122,18 @@ describe('the pictures of a worker', () => {
     const rig = new Rig();
     const chunks = [1, 101, 201, 301, 401].map((first) => chunkOf(first, 100));
     rig.show(...chunks);
-    rig.tick = 15;
+    rig.tick = 5;
     rig.views.set(1, { kind: 'statistics' });
     expect(rig.sent).toEqual([]);
     // Meanwhile another picture is asked for under the same number.
     rig.views.set(1, { kind: 'latency' });
     let slices = 0;
-    for (; rig.sent.length === 0 && slices < 10; slices++) rig.pass(0);
+    for (; rig.sent.length === 0 && slices < 50; slices++) rig.pass(0);
     expect(slices).toBeGreaterThan(1);
     expect(rig.sent.map(({ result }) => result?.kind)).toEqual(['latency']);
     rig.views.set(1, { kind: 'statistics' });
     rig.views.drawn(1);
-    for (let turn = 0; turn < 20; turn++) rig.pass(1000);
+    for (let turn = 0; turn < 50; turn++) rig.pass(1000);
     expect(rig.counts).toEqual([undefined, 500]);
   });
 

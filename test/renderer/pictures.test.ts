@@ -223,15 +223,15 @@ const all = [columns, 0, made.length, null] as const;
 
 const plane = { timeFrom: 0, timeTo: 1_100_000_000, sectorFrom: 0, sectorTo: 8192 };
 const map = new MapDerivation({ ...plane, columns: 100, rows: 50 }, context);
-const mapResult = map.merge([map.scan(...all)]).result;
+const mapResult = map.merge([map.scan(...all)])!.result;
 const latency = new LatencyDerivation();
-const latencyResult = latency.merge([latency.scan(...all)]).result;
+const latencyResult = latency.merge([latency.scan(...all)])!.result;
 const time = new TimeDerivation(context);
-const timeResult = time.merge([time.scan(...all)]).result;
+const timeResult = time.merge([time.scan(...all)])!.result;
 const addresses = new AddressDerivation();
-const addressResult = addresses.merge([addresses.scan(...all)]).result;
+const addressResult = addresses.merge([addresses.scan(...all)])!.result;
 const statistics = new StatisticsDerivation(context);
-const statisticsResult = statistics.merge([statistics.scan(...all)]).result;
+const statisticsResult = statistics.merge([statistics.scan(...all)])!.result;
 
 describe('a saved picture', () => {
   const fills = (svg: string, fill: string): number => svg.split(`fill="${fill}"`).length - 1;

@@ -2,7 +2,7 @@
 import { SECTOR_BYTES } from '../../../../app/contract/units';
 import { wideAt } from '../../../../app/filter/trace-columns';
 import { binIn, type Bins, binsFor, joinBins } from './bins';
-import type { Derivation } from './derivation';
+import { type Derivation, never, RunningSum } from './derivation';
 import { FAMILIES, familyOf, passingRows } from './rows';
 
 export const ADDRESS_BINS = 1024;
@@ -27,7 +27,25 @@ function arrays(count: number) {
   };
 }
 
+function addPart(
+  { bins, counts, bytes }: AddressPartial,
+  part: AddressPartial,
+  sign: 1 | -1,
+): void {
+  if (!bins || !part.bins) return;
+  for (let bin = 0; bin < part.bins.count; bin++) {
+    const to = binIn(bins, part.bins, bin) * FAMILIES;
+    for (let family = 0; family < FAMILIES; family++) {
+      const from = bin * FAMILIES + family;
+      counts[to + family] = (counts[to + family] ?? 0) + sign * (part.counts[from] ?? 0);
+      bytes[to + family] = (bytes[to + family] ?? 0) + sign * (part.bytes[from] ?? 0);
+    }
+  }
+}
+
 export class AddressDerivation implements Derivation<AddressPartial, AddressResult> {
+  readonly #total = new RunningSum<AddressPartial, AddressPartial>(addPart);
+
   scan: Derivation<AddressPartial, AddressResult>['scan'] = (columns, from, to, bits) => {
     const rows = passingRows(from, to, bits);
     let low = Infinity;
@@ -63,23 +81,20 @@ export class AddressDerivation implements Derivation<AddressPartial, AddressResu
     return { bins, counts, bytes };
   };
 
-  merge: Derivation<AddressPartial, AddressResult>['merge'] = (partials) => {
+  merge: Derivation<AddressPartial, AddressResult>['merge'] = (partials, isOver = never) => {
     const bins = joinBins(
       partials.flatMap((partial) => partial.bins ?? []),
       ADDRESS_BINS,
     );
-    const { counts, bytes } = arrays(bins?.count ?? 0);
-    for (const part of partials) {
-      if (!bins || !part.bins) continue;
-      for (let bin = 0; bin < part.bins.count; bin++) {
-        const to = binIn(bins, part.bins, bin) * FAMILIES;
-        for (let family = 0; family < FAMILIES; family++) {
-          const from = bin * FAMILIES + family;
-          counts[to + family] = (counts[to + family] ?? 0) + (part.counts[from] ?? 0);
-          bytes[to + family] = (bytes[to + family] ?? 0) + (part.bytes[from] ?? 0);
-        }
-      }
-    }
+    const total = this.#total.sum(
+      partials,
+      bins ? `${bins.first} ${bins.width} ${bins.count}` : '',
+      () => ({ bins, ...arrays(bins?.count ?? 0) }),
+      isOver,
+    );
+    if (total === null) return null;
+    const counts = total.counts.slice();
+    const bytes = total.bytes.slice();
     return {
       result: { kind: 'addresses', bins, counts, bytes },
       transfer: [counts.buffer, bytes.buffer],

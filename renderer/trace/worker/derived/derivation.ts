@@ -10,11 +10,11 @@ export interface Derivation<Partial, Result> {
   /** Rows [from, to) of a chunk whose bit is set in `bits` (bit n & 31 of word n >> 5); null: all. */
   scan(columns: TraceColumns, from: number, to: number, bits: Uint32Array | null): Partial;
   /**
-   * `partials` of all chunks, oldest first. Where the leading ones are the same
-   * objects as the last time, their sum is not made again. The buffers of a
-   * result are its own: they may be transferred.
+   * `partials` of all chunks, oldest first. What is the same object as the last time
+   * is not looked at again. Null when `isOver` said so before it was done: another
+   * call goes on from there. The buffers of a result are its own: they may be transferred.
    */
-  merge(partials: readonly Partial[]): Derived<Result>;
+  merge(partials: readonly Partial[], isOver?: () => boolean): Derived<Result> | null;
 }
 
 export interface Derived<Result> {
@@ -22,46 +22,59 @@ export interface Derived<Result> {
   readonly transfer: readonly ArrayBuffer[];
 }
 
+/** For a merge that may take its time. */
+export const never = (): boolean => false;
+
 export interface DerivationContext {
   /** The clock's reading when the trace of the disk began; times are counted from there. */
   readonly epochMonotonicNs: bigint;
 }
 
 /**
- * A sum of partials that goes on from the last one: of all but the newest,
- * which grows, as long as they and `key` are the same.
+ * A sum that follows the partials: those that are new are added to the last one,
+ * those that are gone are taken away. What is summed must be exact both ways:
+ * whole numbers below 2^53.
  */
 export class RunningSum<Partial, State> {
-  readonly #add: (state: State, partial: Partial) => void;
-  readonly #copy: (state: State) => State;
-  #added: Partial[] = [];
+  readonly #add: (state: State, partial: Partial, sign: 1 | -1) => void;
+  readonly #added = new Set<Partial>();
   #key = '';
   #state: State | null = null;
 
-  constructor(add: (state: State, partial: Partial) => void, copy: (state: State) => State) {
+  /** `add` adds a partial, or with -1 takes it away. */
+  constructor(add: (state: State, partial: Partial, sign: 1 | -1) => void) {
     this.#add = add;
-    this.#copy = copy;
   }
 
-  /** The sum, for the caller to keep. `make` makes a state without any partial. */
-  sum(partials: readonly Partial[], key: string, make: () => State): State {
-    const settled = Math.max(0, partials.length - 1);
-    const goesOn =
-      key === this.#key &&
-      this.#added.length <= settled &&
-      this.#added.every((partial, index) => partial === partials[index]);
-    if (!goesOn) {
-      this.#state = null;
-      this.#added = [];
+  /**
+   * The sum of `partials`, to be read until the next call; null when `isOver` said so
+   * before it was reached. `make` makes a state without any partial: at first, and
+   * when `key` is another.
+   */
+  sum(
+    partials: readonly Partial[],
+    key: string,
+    make: () => State,
+    isOver: () => boolean,
+  ): State | null {
+    const wanted = new Set(partials);
+    const gone = [...this.#added].filter((partial) => !wanted.has(partial));
+    if (this.#state === null || key !== this.#key || 2 * gone.length > this.#added.size + 1) {
+      this.#state = make();
+      this.#added.clear();
+      gone.length = 0;
     }
     this.#key = key;
-    const state = (this.#state ??= make());
-    for (const partial of partials.slice(this.#added.length, settled)) {
-      this.#add(state, partial);
-      this.#added.push(partial);
+    for (const partial of gone) {
+      this.#add(this.#state, partial, -1);
+      this.#added.delete(partial);
     }
-    const copy = this.#copy(state);
-    for (const partial of partials.slice(settled)) this.#add(copy, partial);
-    return copy;
+    for (const partial of wanted) {
+      if (this.#added.has(partial)) continue;
+      this.#add(this.#state, partial, 1);
+      this.#added.add(partial);
+      if (isOver()) return null;
+    }
+    return this.#state;
   }
 }

@@ -38,6 +38,6 @@ function hidden<Partial, Result extends DerivedResult>(
 ): AnyDerivation {
   return {
     scan: (...run) => derivation.scan(...run),
-    merge: (partials) => derivation.merge(partials as readonly Partial[]),
+    merge: (partials, isOver) => derivation.merge(partials as readonly Partial[], isOver),
   };
 }

@@ -31,12 +31,27 @@ export function latencyBinStart(bin: number): number {
 export function percentile(counts: ArrayLike<number>, share: number, from = 0): number {
   let total = 0;
   for (let bin = 0; bin < LATENCY_BINS; bin++) total += counts[from + bin] ?? 0;
-  if (total === 0) return NaN;
-  const rank = Math.max(1, Math.ceil(share * total));
+  const found = new Float64Array(1);
+  percentiles(counts, [share], total, from, found);
+  return found[0] ?? NaN;
+}
+
+/** The same of several shares, ascending, into `found`; `total` is how many are counted. */
+export function percentiles(
+  counts: ArrayLike<number>,
+  shares: readonly number[],
+  total: number,
+  from: number,
+  found: Float64Array,
+): void {
+  found.fill(NaN);
   let passed = 0;
-  for (let bin = 0; bin < LATENCY_BINS; bin++) {
-    passed += counts[from + bin] ?? 0;
-    if (passed >= rank) return (latencyBinStart(bin) + latencyBinStart(bin + 1) - 1) / 2;
+  let next = 0;
+  for (let bin = 0; bin < LATENCY_BINS && passed < total; bin++) {
+    const own = counts[from + bin] ?? 0;
+    if (own === 0) continue;
+    passed += own;
+    while (next < shares.length && passed >= Math.max(1, Math.ceil((shares[next] ?? 0) * total)))
+      found[next++] = (latencyBinStart(bin) + latencyBinStart(bin + 1) - 1) / 2;
   }
-  return NaN;
 }

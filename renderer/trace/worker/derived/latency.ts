@@ -1,7 +1,7 @@
 /** Latencies of each family, in bins. */
 import { latencyBin, LATENCY_BINS } from './latency-bins';
 import { FAMILIES, familyOf, latencyAt, passingRows } from './rows';
-import { type Derivation, RunningSum } from './derivation';
+import { type Derivation, never, RunningSum } from './derivation';
 
 export interface LatencyPartial {
   /** LATENCY_BINS a family. */
@@ -25,10 +25,8 @@ function empty(): LatencyPartial {
   };
 }
 
-function add(total: LatencyPartial, { counts, least, most, sum }: LatencyPartial): void {
-  counts.forEach((count, at) => {
-    if (count > 0) total.counts[at] = (total.counts[at] ?? 0) + count;
-  });
+/** The extremes and the times, which are no more than a few a partial. */
+function addExtremes(total: LatencyPartial, { least, most, sum }: LatencyPartial): void {
   for (let family = 0; family < FAMILIES; family++) {
     total.least[family] = Math.min(total.least[family] ?? 0, least[family] ?? 0);
     total.most[family] = Math.max(total.most[family] ?? 0, most[family] ?? 0);
@@ -37,15 +35,10 @@ function add(total: LatencyPartial, { counts, least, most, sum }: LatencyPartial
 }
 
 export class LatencyDerivation implements Derivation<LatencyPartial, LatencyResult> {
-  readonly #total = new RunningSum<LatencyPartial, LatencyPartial>(
-    add,
-    ({ counts, least, most, sum }) => ({
-      counts: counts.slice(),
-      least: least.slice(),
-      most: most.slice(),
-      sum: sum.slice(),
-    }),
-  );
+  readonly #counts = new RunningSum<LatencyPartial, Uint32Array>((total, { counts }, sign) => {
+    for (let at = 0; at < counts.length; at++)
+      total[at] = (total[at] ?? 0) + sign * (counts[at] ?? 0);
+  });
 
   scan: Derivation<LatencyPartial, LatencyResult>['scan'] = (columns, from, to, bits) => {
     const partial = empty();
@@ -62,8 +55,16 @@ export class LatencyDerivation implements Derivation<LatencyPartial, LatencyResu
     return partial;
   };
 
-  merge: Derivation<LatencyPartial, LatencyResult>['merge'] = (partials) => {
-    const total = this.#total.sum(partials, '', empty);
+  merge: Derivation<LatencyPartial, LatencyResult>['merge'] = (partials, isOver = never) => {
+    const counts = this.#counts.sum(
+      partials,
+      '',
+      () => new Uint32Array(FAMILIES * LATENCY_BINS),
+      isOver,
+    );
+    if (counts === null) return null;
+    const total = { ...empty(), counts: counts.slice() };
+    for (const partial of partials) addExtremes(total, partial);
     const buffers = [total.counts, total.least, total.most, total.sum].map(
       ({ buffer }) => buffer as ArrayBuffer,
     );

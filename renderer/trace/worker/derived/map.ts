@@ -5,7 +5,7 @@
 import { SECTOR_BYTES } from '../../../../app/contract/units';
 import { BIOSCOPE_RESULT_OK } from '../../../../app/contract/wire.gen';
 import { wideAt, type TraceColumns } from '../../../../app/filter/trace-columns';
-import { type Derivation, type DerivationContext, RunningSum } from './derivation';
+import { type Derivation, type DerivationContext, never, RunningSum } from './derivation';
 import { FAMILIES, familyOf, latencyAt, passingRows, timeReader } from './rows';
 
 /** The part of the plane that is wanted: [from, to) both ways, and its cells. */
@@ -73,14 +73,12 @@ export class MapDerivation implements Derivation<MapPartial, MapResult> {
   readonly #time: (columns: TraceColumns, row: number) => number;
   /** The lane is one more row behind the others. */
   readonly #scratch: Uint32Array;
-  readonly #grid = new RunningSum<MapPartial, Uint32Array>(
-    (grid, { slots, counts }) => {
-      slots.forEach((slot, index) => {
-        grid[slot] = (grid[slot] ?? 0) + (counts[index] ?? 0);
-      });
-    },
-    (grid) => grid.slice(),
-  );
+  readonly #grid = new RunningSum<MapPartial, Uint32Array>((grid, { slots, counts }, sign) => {
+    for (let index = 0; index < slots.length; index++) {
+      const slot = slots[index] ?? 0;
+      grid[slot] = (grid[slot] ?? 0) + sign * (counts[index] ?? 0);
+    }
+  });
 
   constructor(parameters: MapParameters, { epochMonotonicNs }: DerivationContext) {
     const { timeFrom, timeTo, sectorFrom, sectorTo, columns, rows } = parameters;
@@ -143,7 +141,7 @@ export class MapDerivation implements Derivation<MapPartial, MapResult> {
     return { ...bounds, count: inside.length, slots, counts, points, kinds };
   };
 
-  merge: Derivation<MapPartial, MapResult>['merge'] = (partials) => {
+  merge: Derivation<MapPartial, MapResult>['merge'] = (partials, isOver = never) => {
     let from = Infinity;
     let to = -Infinity;
     let sectorEnd = 0;
@@ -176,7 +174,8 @@ export class MapDerivation implements Derivation<MapPartial, MapResult> {
         transfer: [points.buffer, kinds.buffer],
       };
     }
-    const grid = this.#grid.sum(partials, '', () => new Uint32Array(this.#scratch.length));
+    const grid = this.#grid.sum(partials, '', () => new Uint32Array(this.#scratch.length), isOver);
+    if (grid === null) return null;
     const { most, cells } = cellsOf(grid);
     const { columns, rows } = this.#parameters;
     const laneAt = columns * rows * CELL_BYTES;

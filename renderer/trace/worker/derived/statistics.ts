@@ -9,9 +9,9 @@ import {
   DM_USER_FLAG_SYNC,
 } from '../../../../app/contract/wire.gen';
 import { wideAt, type TraceColumns } from '../../../../app/filter/trace-columns';
-import { type Derivation, type DerivationContext, RunningSum } from './derivation';
+import { type Derivation, type DerivationContext, never, RunningSum } from './derivation';
 import { FAMILIES, familyOf, latencyAt, passingRows, timeReader, WRITE } from './rows';
-import { WrittenSectors } from './written-sectors';
+import { WrittenSectors, type Writes } from './written-sectors';
 
 /** The flags that are counted, in the order of `flags`. */
 export const countedFlags = [
@@ -45,10 +45,13 @@ export interface StatisticsPartial extends Sums {
   readonly from: number;
   readonly to: number;
   readonly sizes: ReadonlyMap<number, number>;
-  /** Successful writes in order: first group of `writeUnit` sectors, and the one behind the last. */
-  readonly writes: Uint32Array;
-  readonly writeUnit: number;
+  /** Successful ones. */
+  readonly writes: Writes;
+  readonly writtenBytes: number;
+  /** Behind the last sector written. */
   readonly writeEnd: number;
+  /** A power of two sectors, MOST_ALIGNMENT at most, of which all writes begin and end at multiples. */
+  readonly alignment: number;
 }
 
 export interface StatisticsResult extends Omit<Sums, 'firstStart' | 'lastEnd'> {
@@ -68,6 +71,10 @@ export interface StatisticsResult extends Omit<Sums, 'firstStart' | 'lastEnd'> {
 }
 
 const SIZES_SHOWN = 12;
+/** 4 KiB: what nearly everything is aligned to. */
+const MOST_ALIGNMENT = 8;
+/** Late requests still come into the newest part and the one before. */
+const UNSETTLED = 2;
 
 function empty(): Sums {
   const zeroes = () => new Float64Array(FAMILIES);
@@ -91,9 +98,11 @@ const increase = (array: Float64Array, at: number, by: number): void => {
 
 export class StatisticsDerivation implements Derivation<StatisticsPartial, StatisticsResult> {
   readonly #time: (columns: TraceColumns, row: number) => number;
-  readonly #written = new RunningSum<StatisticsPartial, WrittenSectors>(addWrites, (written) =>
-    written.copy(),
-  );
+  readonly #sizes = new RunningSum<StatisticsPartial, Map<number, number>>(addSizes);
+  #written: WrittenSectors | null = null;
+  #writtenKey = '';
+  /** Whose writes are settled in `#written`. */
+  readonly #settled: StatisticsPartial[] = [];
 
   constructor({ epochMonotonicNs }: DerivationContext) {
     this.#time = timeReader(epochMonotonicNs);
@@ -105,6 +114,8 @@ export class StatisticsDerivation implements Derivation<StatisticsPartial, Stati
     const sizes = new Map<number, number>();
     const writes: number[] = [];
     let writeEnd = 0;
+    let ends = MOST_ALIGNMENT;
+    let writtenSectors = 0;
     let first = Infinity;
     let last = -Infinity;
     for (const row of passingRows(from, to, bits)) {
@@ -133,38 +144,41 @@ export class StatisticsDerivation implements Derivation<StatisticsPartial, Stati
       if (family === WRITE && isOk) {
         writes.push(start, end);
         writeEnd = Math.max(writeEnd, end);
+        writtenSectors += end - start;
+        // The lowest bit that is set in any of them.
+        ends |= start | end;
       }
     }
-    let writeUnit = 1;
-    while (writeEnd / writeUnit > 0xffff_ffff) writeUnit *= 2;
-    const packed = Uint32Array.from(writes, (sector, index) =>
-      index % 2 === 0 ? Math.floor(sector / writeUnit) : Math.ceil(sector / writeUnit),
+    let unit = 1;
+    while (writeEnd / unit > 0xffff_ffff) unit *= 2;
+    const groups = Uint32Array.from(writes, (sector, index) =>
+      index % 2 === 0 ? Math.floor(sector / unit) : Math.ceil(sector / unit),
     );
-    return { ...sums, from: first, to: last, sizes, writes: packed, writeUnit, writeEnd };
+    return {
+      ...{ ...sums, from: first, to: last, sizes, writeEnd },
+      writes: { groups, unit },
+      writtenBytes: writtenSectors * SECTOR_BYTES,
+      alignment: ends & -ends,
+    };
   };
 
-  merge: Derivation<StatisticsPartial, StatisticsResult>['merge'] = (partials) => {
+  merge: Derivation<StatisticsPartial, StatisticsResult>['merge'] = (partials, isOver = never) => {
+    const sizes = this.#sizes.sum(partials, '', () => new Map<number, number>(), isOver);
+    if (sizes === null) return null;
+    const written = this.#writtenBy(partials, isOver);
+    if (written === null) return null;
     const sums = empty();
-    const sizes = new Map<number, number>();
     let from = Infinity;
     let to = -Infinity;
-    let writeEnd = 0;
     let writes = 0;
+    let writtenBytes = 0;
     for (const part of partials) {
       addSums(sums, part);
       from = Math.min(from, part.from);
       to = Math.max(to, part.to);
-      writeEnd = Math.max(writeEnd, part.writeEnd);
-      writes += part.writes.length / 2;
-      for (const [size, count] of part.sizes) sizes.set(size, (sizes.get(size) ?? 0) + count);
+      writes += part.writes.groups.length / 2;
+      writtenBytes += part.writtenBytes;
     }
-    const shape = WrittenSectors.shape(writeEnd);
-    const written = this.#written.sum(
-      partials,
-      `${shape.granule} ${shape.words}`,
-      () => new WrittenSectors(writeEnd),
-    );
-    const writtenBytes = partials.reduce((total, part) => total + bytesOfWrites(part), 0);
     const { firstStart: _start, lastEnd: _end, ...shown } = sums;
     const result: StatisticsResult = {
       kind: 'statistics',
@@ -183,6 +197,50 @@ export class StatisticsDerivation implements Derivation<StatisticsPartial, Stati
     };
     return { result, transfer: [] };
   };
+
+  /** Null when `isOver` said so before all were looked at. */
+  #writtenBy(partials: readonly StatisticsPartial[], isOver: () => boolean) {
+    let end = 0;
+    let alignment = MOST_ALIGNMENT;
+    for (const part of partials) {
+      end = Math.max(end, part.writeEnd);
+      alignment = Math.min(alignment, part.alignment);
+    }
+    const { granule, granules } = WrittenSectors.shape(end, alignment);
+    const key = `${granule} ${granules}`;
+    const settled = partials.slice(0, -UNSETTLED);
+    // The order counts: those that are settled must be the next ones, but for the oldest.
+    const [oldest] = settled;
+    const left = oldest ? this.#settled.indexOf(oldest) : this.#settled.length;
+    const goesOn =
+      key === this.#writtenKey &&
+      left >= 0 &&
+      this.#settled.slice(left).every((part, index) => part === settled[index]);
+    if (this.#written === null || !goesOn) {
+      this.#written = new WrittenSectors(end, alignment);
+      this.#writtenKey = key;
+      this.#settled.length = 0;
+    } else {
+      for (let count = 0; count < left; count++) this.#written.leave();
+      this.#settled.splice(0, left);
+    }
+    for (const part of settled.slice(this.#settled.length)) {
+      this.#written.settle(part.writes);
+      this.#settled.push(part);
+      if (isOver()) return null;
+    }
+    const counted = this.#written.count(partials.slice(-UNSETTLED).map(({ writes }) => writes));
+    // Where a granule is no larger than what all writes are aligned to, it is exact.
+    return { ...counted, granule: granule > alignment ? granule : 1 };
+  }
+}
+
+function addSizes(total: Map<number, number>, { sizes }: StatisticsPartial, sign: 1 | -1): void {
+  for (const [size, count] of sizes) {
+    const now = (total.get(size) ?? 0) + sign * count;
+    if (now === 0) total.delete(size);
+    else total.set(size, now);
+  }
 }
 
 /** Adds a later part: its first request of a family may go on where the last one so far ended. */
@@ -199,15 +257,4 @@ function addSums(sums: Sums, part: Sums): void {
     if (Number.isNaN(firstStart[family])) firstStart[family] = part.firstStart[family] ?? NaN;
     lastEnd[family] = part.lastEnd[family] ?? NaN;
   }
-}
-
-function addWrites(written: WrittenSectors, { writes, writeUnit }: StatisticsPartial): void {
-  for (let at = 0; at < writes.length; at += 2)
-    written.add((writes[at] ?? 0) * writeUnit, (writes[at + 1] ?? 0) * writeUnit);
-}
-
-function bytesOfWrites({ writes, writeUnit }: StatisticsPartial): number {
-  let units = 0;
-  for (let at = 0; at < writes.length; at += 2) units += (writes[at + 1] ?? 0) - (writes[at] ?? 0);
-  return units * writeUnit * SECTOR_BYTES;
 }

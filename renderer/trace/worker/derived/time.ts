@@ -1,8 +1,8 @@
 /** Rates, latencies and queue depth along time. */
 import { wideAt, type TraceColumns } from '../../../../app/filter/trace-columns';
 import { binIn, type Bins, binsFor, joinBins } from './bins';
-import { type Derivation, type DerivationContext, RunningSum } from './derivation';
-import { latencyBin, LATENCY_BINS, percentile } from './latency-bins';
+import { type Derivation, type DerivationContext, never, RunningSum } from './derivation';
+import { latencyBin, LATENCY_BINS, percentiles } from './latency-bins';
 import { FAMILIES, familyOf, latencyAt, passingRows, READ, timeReader, WRITE } from './rows';
 
 export const TIME_BINS = 256;
@@ -18,6 +18,7 @@ export interface TimePartial {
   /** The exact first and last arrival. */
   readonly from: number;
   readonly to: number;
+  readonly requests: number;
   /** FAMILIES a bin. */
   readonly counts: Uint32Array;
   readonly readBytes: Float64Array;
@@ -49,6 +50,9 @@ export interface TimeResult {
   readonly p999: Float64Array;
 }
 
+/** Of the requests of a bin: p50 to p999. */
+const SHARES = [0.5, 0.95, 0.99, 0.999] as const;
+
 const scratch = new Uint32Array(TIME_BINS << KEY_SHIFT);
 if (LATENCY_BINS > 1 << KEY_SHIFT) throw new RangeError('bins of latency do not fit a key');
 
@@ -59,7 +63,6 @@ function arrays(count: number) {
     writtenBytes: new Float64Array(count),
     errors: new Uint32Array(count),
     depthSum: new Float64Array(count),
-    depthMost: new Uint16Array(count),
   };
 }
 
@@ -67,14 +70,16 @@ const nothing: TimePartial = {
   bins: null,
   from: Infinity,
   to: -Infinity,
+  requests: 0,
   ...arrays(0),
+  depthMost: new Uint16Array(0),
   latencyKeys: new Uint32Array(0),
   latencyCounts: new Uint32Array(0),
 };
 
 export class TimeDerivation implements Derivation<TimePartial, TimeResult> {
   readonly #time: (columns: TraceColumns, row: number) => number;
-  readonly #total = new RunningSum<TimePartial, Total>(addPart, copyTotal);
+  readonly #total = new RunningSum<TimePartial, Total>(addPart);
 
   constructor({ epochMonotonicNs }: DerivationContext) {
     this.#time = timeReader(epochMonotonicNs);
@@ -93,7 +98,8 @@ export class TimeDerivation implements Derivation<TimePartial, TimeResult> {
     if (low > high) return nothing;
     const bins = binsFor(low, high, TIME_BINS);
     const made = arrays(bins.count);
-    const { counts, readBytes, writtenBytes, errors, depthSum, depthMost } = made;
+    const { counts, readBytes, writtenBytes, errors, depthSum } = made;
+    const depthMost = new Uint16Array(bins.count);
     const touched: number[] = [];
     for (const row of rows) {
       const bin = Math.floor(time(columns, row) / bins.width) - bins.first;
@@ -112,101 +118,121 @@ export class TimeDerivation implements Derivation<TimePartial, TimeResult> {
     const latencyKeys = Uint32Array.from(touched);
     const latencyCounts = latencyKeys.map((key) => scratch[key] ?? 0);
     for (const key of touched) scratch[key] = 0;
-    return { bins, from: low, to: high, ...made, latencyKeys, latencyCounts };
+    const requests = rows.length;
+    return { bins, from: low, to: high, requests, ...made, depthMost, latencyKeys, latencyCounts };
   };
 
-  merge: Derivation<TimePartial, TimeResult>['merge'] = (partials) => {
+  merge: Derivation<TimePartial, TimeResult>['merge'] = (partials, isOver = never) => {
     let requests = 0;
-    for (const { counts } of partials) requests += counts.reduce((sum, one) => sum + one, 0);
+    let from = Infinity;
+    let to = -Infinity;
+    for (const part of partials) {
+      requests += part.requests;
+      from = Math.min(from, part.from);
+      to = Math.max(to, part.to);
+    }
     const bins = joinBins(
       partials.flatMap((partial) => partial.bins ?? []),
       Math.max(LEAST_BINS, Math.min(TIME_BINS, Math.floor(requests / REQUESTS_A_BIN))),
     );
-    const count = bins?.count ?? 0;
-    const { sum, latencies } = this.#total.sum(
-      partials,
-      bins ? `${bins.first} ${bins.width} ${bins.count}` : '',
-      () => ({ bins, sum: arrays(count), latencies: new Uint32Array(count << KEY_SHIFT) }),
-    );
-    const mean = new Float64Array(count);
-    const most = new Float64Array(count);
-    let from = Infinity;
-    let to = -Infinity;
-    for (const part of partials) {
-      from = Math.min(from, part.from);
-      to = Math.max(to, part.to);
-    }
-    const shares = [0.5, 0.95, 0.99, 0.999].map(() => new Float64Array(count).fill(NaN));
-    const [p50, p95, p99, p999] = shares as [
-      Float64Array,
-      Float64Array,
-      Float64Array,
-      Float64Array,
-    ];
-    for (let bin = 0; bin < count; bin++) {
-      let own = 0;
-      for (let family = 0; family < FAMILIES; family++)
-        own += sum.counts[bin * FAMILIES + family] ?? 0;
-      mean[bin] = own === 0 ? NaN : (sum.depthSum[bin] ?? 0) / own;
-      most[bin] = own === 0 ? NaN : (sum.depthMost[bin] ?? 0);
-      if (own === 0) continue;
-      const at = bin << KEY_SHIFT;
-      const inBin = latencies.subarray(at, at + LATENCY_BINS);
-      p50[bin] = percentile(inBin, 0.5);
-      p95[bin] = percentile(inBin, 0.95);
-      p99[bin] = percentile(inBin, 0.99);
-      p999[bin] = percentile(inBin, 0.999);
-    }
-    const { counts, readBytes, writtenBytes, errors } = sum;
-    const made = { counts, readBytes, writtenBytes, errors, meanDepth: mean, mostDepth: most };
-    const result: TimeResult = { kind: 'time', bins, from, to, ...made, p50, p95, p99, p999 };
-    const buffers = [...Object.values(made), ...shares].map(({ buffer }) => buffer);
-    return { result, transfer: buffers };
+    const width = bins?.width ?? 1;
+    const total = this.#total.sum(partials, String(width), () => emptyTotal(width), isOver);
+    if (total === null) return null;
+    const lines = linesOf(total, bins, partials);
+    return {
+      result: { kind: 'time', bins, from, to, ...lines },
+      transfer: Object.values(lines).map(({ buffer }) => buffer),
+    };
   };
 }
 
-/** Sums over the bins, and how many requests of each have a latency, by key. */
+/**
+ * Sums over bins of one width, each in the place of its number modulo TIME_BINS: so
+ * that the sums stay where they are while old bins leave and new ones come.
+ */
 interface Total {
-  readonly bins: Bins | null;
+  readonly width: number;
   readonly sum: ReturnType<typeof arrays>;
+  /** How many requests of each have a latency, by key. */
   readonly latencies: Uint32Array;
 }
 
-function copyTotal({ bins, sum, latencies }: Total): Total {
-  return {
-    bins,
-    sum: {
-      counts: sum.counts.slice(),
-      readBytes: sum.readBytes.slice(),
-      writtenBytes: sum.writtenBytes.slice(),
-      errors: sum.errors.slice(),
-      depthSum: sum.depthSum.slice(),
-      depthMost: sum.depthMost.slice(),
-    },
-    latencies: latencies.slice(),
-  };
-}
+const emptyTotal = (width: number): Total => ({
+  width,
+  sum: arrays(TIME_BINS),
+  latencies: new Uint32Array(TIME_BINS << KEY_SHIFT),
+});
 
-function addPart({ bins, sum, latencies }: Total, part: TimePartial): void {
-  const { bins: partBins } = part;
-  if (!bins || !partBins) return;
-  const target = Uint32Array.from({ length: partBins.count }, (_, bin) =>
-    binIn(bins, partBins, bin),
+/** TIME_BINS is a power of two. */
+const placeOf = (bin: number): number => bin & (TIME_BINS - 1);
+
+function addPart({ width, sum, latencies }: Total, part: TimePartial, sign: 1 | -1): void {
+  const { bins } = part;
+  if (!bins) return;
+  const places = Uint32Array.from({ length: bins.count }, (_, bin) =>
+    placeOf(Math.floor(((bins.first + bin) * bins.width) / width)),
   );
-  target.forEach((to, bin) => {
+  places.forEach((to, bin) => {
     for (let family = 0; family < FAMILIES; family++) {
       const at = to * FAMILIES + family;
-      sum.counts[at] = (sum.counts[at] ?? 0) + (part.counts[bin * FAMILIES + family] ?? 0);
+      sum.counts[at] = (sum.counts[at] ?? 0) + sign * (part.counts[bin * FAMILIES + family] ?? 0);
     }
-    sum.readBytes[to] = (sum.readBytes[to] ?? 0) + (part.readBytes[bin] ?? 0);
-    sum.writtenBytes[to] = (sum.writtenBytes[to] ?? 0) + (part.writtenBytes[bin] ?? 0);
-    sum.errors[to] = (sum.errors[to] ?? 0) + (part.errors[bin] ?? 0);
-    sum.depthSum[to] = (sum.depthSum[to] ?? 0) + (part.depthSum[bin] ?? 0);
-    sum.depthMost[to] = Math.max(sum.depthMost[to] ?? 0, part.depthMost[bin] ?? 0);
+    sum.readBytes[to] = (sum.readBytes[to] ?? 0) + sign * (part.readBytes[bin] ?? 0);
+    sum.writtenBytes[to] = (sum.writtenBytes[to] ?? 0) + sign * (part.writtenBytes[bin] ?? 0);
+    sum.errors[to] = (sum.errors[to] ?? 0) + sign * (part.errors[bin] ?? 0);
+    sum.depthSum[to] = (sum.depthSum[to] ?? 0) + sign * (part.depthSum[bin] ?? 0);
   });
-  part.latencyKeys.forEach((key, index) => {
-    const to = target[key >>> KEY_SHIFT] ?? 0;
+  const { latencyKeys, latencyCounts } = part;
+  for (let index = 0; index < latencyKeys.length; index++) {
+    const key = latencyKeys[index] ?? 0;
+    const to = places[key >>> KEY_SHIFT] ?? 0;
     const at = (to << KEY_SHIFT) | (key & ((1 << KEY_SHIFT) - 1));
-    latencies[at] = (latencies[at] ?? 0) + (part.latencyCounts[index] ?? 0);
-  });
+    latencies[at] = (latencies[at] ?? 0) + sign * (latencyCounts[index] ?? 0);
+  }
+}
+
+/** The deepest queue of each bin: the greatest cannot be taken away from a sum. */
+function deepest(bins: Bins, partials: readonly TimePartial[]): Float64Array<ArrayBuffer> {
+  const most = new Float64Array(bins.count);
+  for (const part of partials) {
+    if (!part.bins) continue;
+    for (let bin = 0; bin < part.bins.count; bin++) {
+      const depth = part.depthMost[bin] ?? 0;
+      if (depth === 0) continue;
+      const to = binIn(bins, part.bins, bin);
+      if (depth > (most[to] ?? 0)) most[to] = depth;
+    }
+  }
+  return most;
+}
+
+/** What is drawn, bin by bin. */
+function linesOf({ sum, latencies }: Total, bins: Bins | null, partials: readonly TimePartial[]) {
+  const count = bins?.count ?? 0;
+  const { counts, readBytes, writtenBytes, errors } = arrays(count);
+  const nothing = () => new Float64Array(count).fill(NaN);
+  const [meanDepth, p50, p95, p99, p999] = [nothing(), nothing(), nothing(), nothing(), nothing()];
+  const mostDepth = bins ? deepest(bins, partials) : new Float64Array(0);
+  const found = new Float64Array(SHARES.length);
+  for (let bin = 0; bin < count; bin++) {
+    const place = placeOf((bins?.first ?? 0) + bin);
+    let own = 0;
+    for (let family = 0; family < FAMILIES; family++) {
+      const requests = sum.counts[place * FAMILIES + family] ?? 0;
+      counts[bin * FAMILIES + family] = requests;
+      own += requests;
+    }
+    readBytes[bin] = sum.readBytes[place] ?? 0;
+    writtenBytes[bin] = sum.writtenBytes[place] ?? 0;
+    errors[bin] = sum.errors[place] ?? 0;
+    if (own === 0) {
+      mostDepth[bin] = NaN;
+      continue;
+    }
+    meanDepth[bin] = (sum.depthSum[place] ?? 0) / own;
+    percentiles(latencies, SHARES, own, place << KEY_SHIFT, found);
+    [p50[bin] = NaN, p95[bin] = NaN, p99[bin] = NaN, p999[bin] = NaN] = found;
+  }
+  const rates = { counts, readBytes, writtenBytes, errors };
+  return { ...rates, meanDepth, mostDepth, p50, p95, p99, p999 };
 }

@@ -1,69 +1,132 @@
 /**
- * Which sectors have been written: a bit each, or each group of a power of two
- * sectors where the disk is so large that single ones would take too much.
+ * Which sectors have been written, and what was written again, by the parts of a
+ * trace: a new part follows the others, the oldest one leaves, and neither costs
+ * more than the writes of one part. For each granule (a power of two sectors) the
+ * part is known that wrote it last.
  */
-const MOST_BITS = 2 ** 24;
+const MOST_GRANULES = 2 ** 22;
+
+/** Successful writes in order: first group of `unit` sectors, and the one behind the last, by turns. */
+export interface Writes {
+  readonly groups: Uint32Array;
+  readonly unit: number;
+}
+
+/** Of one part that is settled: what would be gone without it. */
+interface Settled {
+  /** Granules it was the last to write. */
+  granules: number;
+  /** Writes, of its own and of later parts, that touched what it had written last. */
+  overwrites: number;
+}
 
 export class WrittenSectors {
-  /** Sectors a bit stands for: 1 for the first 8 GiB. */
+  /** Sectors that are told apart. */
   readonly granule: number;
-  readonly #words: Uint32Array;
-  /** Bits that are set. */
-  #set = 0;
-  /** Writes that touched a bit that was set. */
+  /** The serial number of the settled part that wrote a granule last. */
+  readonly #last: Uint32Array;
+  /** The round in which an unsettled part has written a granule. */
+  readonly #fresh: Uint32Array;
+  #round = 0;
+  /** The serial number of the oldest part that is there; 0 is never one. */
+  #first = 1;
+  readonly #settled: Settled[] = [];
+  #granules = 0;
   #overwrites = 0;
 
-  /** For sectors below `end`. */
-  constructor(end: number) {
-    const { granule, words } = WrittenSectors.shape(end);
+  /** For sectors below `end`, all writes at multiples of `alignment` sectors. */
+  constructor(end: number, alignment: number) {
+    const { granule, granules } = WrittenSectors.shape(end, alignment);
     this.granule = granule;
-    this.#words = new Uint32Array(words);
+    this.#last = new Uint32Array(granules);
+    this.#fresh = new Uint32Array(granules);
   }
 
   /** How a set for sectors below `end` is made; sets of one shape hold the same. */
-  static shape(end: number): { granule: number; words: number } {
-    let granule = 1;
-    while (end / granule > MOST_BITS) granule *= 2;
-    return { granule, words: 2 ** Math.ceil(Math.log2(Math.max(32, end / granule))) / 32 };
+  static shape(end: number, alignment: number): { granule: number; granules: number } {
+    let granule = alignment;
+    while (end / granule > MOST_GRANULES) granule *= 2;
+    return { granule, granules: 2 ** Math.ceil(Math.log2(Math.max(32, end / granule))) };
   }
 
-  get overwrites(): number {
-    return this.#overwrites;
-  }
-
-  /** Sectors written at least once. */
-  get sectors(): number {
-    return this.#set * this.granule;
-  }
-
-  copy(): WrittenSectors {
-    const copy = new WrittenSectors(this.#words.length * 32 * this.granule);
-    copy.#words.set(this.#words);
-    copy.#set = this.#set;
-    copy.#overwrites = this.#overwrites;
-    return copy;
-  }
-
-  /** A write of the sectors [start, end). */
-  add(start: number, end: number): void {
-    const first = Math.floor(start / this.granule);
-    const last = Math.ceil(end / this.granule) - 1;
-    let found = 0;
-    for (let word = first >>> 5; word <= last >>> 5; word++) {
-      const lowest = word === first >>> 5 ? first & 31 : 0;
-      const highest = word === last >>> 5 ? last & 31 : 31;
-      const mask = ((0xffff_ffff >>> (31 - highest)) & (0xffff_ffff << lowest)) >>> 0;
-      const before = this.#words[word] ?? 0;
-      found |= before & mask;
-      this.#set += bitCount(mask & ~before);
-      this.#words[word] = before | mask;
+  /** Another part, behind those that are settled. */
+  settle({ groups, unit }: Writes): void {
+    const serial = this.#first + this.#settled.length;
+    const own: Settled = { granules: 0, overwrites: 0 };
+    this.#settled.push(own);
+    const last = this.#last;
+    for (let at = 0; at < groups.length; at += 2) {
+      const from = this.#firstGranule((groups[at] ?? 0) * unit);
+      const to = this.#endGranule((groups[at + 1] ?? 0) * unit);
+      let newest = 0;
+      for (let granule = from; granule < to; granule++) {
+        const before = last[granule] ?? 0;
+        if (before === serial) {
+          newest = serial;
+          continue;
+        }
+        last[granule] = serial;
+        own.granules++;
+        if (before < this.#first) {
+          this.#granules++;
+          continue;
+        }
+        this.#part(before).granules--;
+        if (before > newest) newest = before;
+      }
+      if (newest === 0) continue;
+      this.#part(newest).overwrites++;
+      this.#overwrites++;
     }
-    if (found !== 0) this.#overwrites++;
   }
-}
 
-function bitCount(word: number): number {
-  let pairs = word - ((word >>> 1) & 0x5555_5555);
-  pairs = (pairs & 0x3333_3333) + ((pairs >>> 2) & 0x3333_3333);
-  return Math.imul((pairs + (pairs >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24;
+  /** The oldest settled part leaves. */
+  leave(): void {
+    const gone = this.#settled.shift();
+    if (!gone) return;
+    this.#first++;
+    this.#granules -= gone.granules;
+    this.#overwrites -= gone.overwrites;
+  }
+
+  /** Sectors written at least once, and writes that touched such: of the settled parts, and `parts` behind them. */
+  count(parts: readonly Writes[]): { sectors: number; overwrites: number } {
+    const round = ++this.#round;
+    const last = this.#last;
+    const fresh = this.#fresh;
+    let granules = this.#granules;
+    let overwrites = this.#overwrites;
+    for (const { groups, unit } of parts) {
+      for (let at = 0; at < groups.length; at += 2) {
+        const from = this.#firstGranule((groups[at] ?? 0) * unit);
+        const to = this.#endGranule((groups[at + 1] ?? 0) * unit);
+        let isAgain = false;
+        for (let granule = from; granule < to; granule++) {
+          if (fresh[granule] === round) {
+            isAgain = true;
+            continue;
+          }
+          fresh[granule] = round;
+          if ((last[granule] ?? 0) >= this.#first) isAgain = true;
+          else granules++;
+        }
+        if (isAgain) overwrites++;
+      }
+    }
+    return { sectors: granules * this.granule, overwrites };
+  }
+
+  #part(serial: number): Settled {
+    const part = this.#settled[serial - this.#first];
+    if (!part) throw new RangeError(`there is no part ${serial} of the sectors written`);
+    return part;
+  }
+
+  #firstGranule(sector: number): number {
+    return Math.floor(sector / this.granule);
+  }
+
+  #endGranule(end: number): number {
+    return Math.ceil(end / this.granule);
+  }
 }
