@@ -5,6 +5,7 @@ import { RECORD_BYTES } from '../contract/trace';
 import { bioscopeTraceRecordOffsets as at } from '../contract/wire.gen';
 import { readError } from './capture-errors';
 import type { CaptureFile } from './file';
+import { orderBySequence } from './order';
 
 const WORDS = RECORD_BYTES / 4;
 
@@ -79,20 +80,11 @@ export class CaptureTraceReader implements NativeTraceReader {
   }
 }
 
-/** Requests that were in flight together complete, and are recorded, out of order. */
-export function sortBySequence(records: ArrayBuffer, count: number): void {
+/** In place. */
+function sortBySequence(records: ArrayBuffer, count: number): void {
   const words = new Uint32Array(records, 0, count * WORDS);
-  const sequences = new Float64Array(count);
-  let isSorted = true;
-  for (let row = 0; row < count; row++) {
-    const low = row * WORDS + at.sequence / 4;
-    // Exact below 2^53, which no disk gets to.
-    sequences[row] = (words[low + 1] ?? 0) * 0x1_0000_0000 + (words[low] ?? 0);
-    if (row > 0 && (sequences[row] ?? 0) < (sequences[row - 1] ?? 0)) isSorted = false;
-  }
-  if (isSorted) return;
-  const order = Uint32Array.from(sequences, (_, row) => row);
-  order.sort((left, right) => (sequences[left] ?? 0) - (sequences[right] ?? 0));
+  const order = orderBySequence(words, at.sequence / 4, WORDS, count);
+  if (order === null) return;
   const copy = words.slice();
   order.forEach((from, to) => {
     words.set(copy.subarray(from * WORDS, (from + 1) * WORDS), to * WORDS);

@@ -10,7 +10,9 @@ import type { DiskId } from './units';
 
 /** Records in one batch at most: 512 KiB of records. */
 export const BATCH_RECORDS = 8192;
-/** Batches a reader may be owed before it returns credits. */
+/** Bytes of a row of `columns`: a record without the number of its disk and what is unused. */
+export const COLUMN_ROW_BYTES = 58;
+/** Batches (or pieces of captures) a reader may be owed before it returns credits. */
 export const INITIAL_CREDITS = 8;
 
 /** Feed → worker. */
@@ -30,6 +32,19 @@ export type FeedMessage =
       readonly records: ArrayBuffer;
       readonly count: number;
       /** Records this reader missed just before this batch because the rings had wrapped. */
+      readonly lost: bigint;
+    }
+  | {
+      /** A piece of a capture, which has columns already: they go into the window's as they are. */
+      readonly type: 'columns';
+      readonly disk: DiskId;
+      /**
+       * The fields of `rows` records but the disk, in their order there, each as a
+       * column, one right behind the other; ascending by sequence.
+       */
+      readonly columns: ArrayBuffer;
+      readonly rows: number;
+      /** As with 'batch'; and requests of parts of the file that cannot be read. */
       readonly lost: bigint;
     }
   | { readonly type: 'closed'; readonly disk: DiskId };
@@ -91,7 +106,19 @@ export function isFeedMessage(value: unknown): value is FeedMessage {
       typeof value['epochRealtimeNs'] === 'bigint'
     );
   }
-  const { records, count, lost } = value;
+  const { lost } = value;
+  if (value.type === 'columns') {
+    const { columns, rows } = value;
+    return (
+      columns instanceof ArrayBuffer &&
+      typeof rows === 'number' &&
+      Number.isInteger(rows) &&
+      rows >= 0 &&
+      rows * COLUMN_ROW_BYTES === columns.byteLength &&
+      typeof lost === 'bigint'
+    );
+  }
+  const { records, count } = value;
   return (
     value.type === 'batch' &&
     records instanceof ArrayBuffer &&

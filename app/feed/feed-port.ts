@@ -3,7 +3,7 @@
  * for each disk. Knows nothing of Electron, so that it can be tested alone.
  */
 import { INITIAL_CREDITS, isFeedRequest, type FeedMessage } from '../contract/feed';
-import { TraceSource, type FollowedDisk, type OpenTrace } from './trace-source';
+import type { FollowedDisk, Source } from './trace-source';
 
 /** What is needed of Electron's MessagePortMain. */
 export interface Port {
@@ -12,20 +12,21 @@ export interface Port {
 
 export class FeedPort {
   private readonly port: Port;
-  private readonly open: OpenTrace;
-  private sources: TraceSource[] = [];
+  private readonly make: (disk: FollowedDisk) => Source;
+  private sources: Source[] = [];
   private credits = INITIAL_CREDITS;
   /** Where the next round begins, so that a busy disk does not starve the others. */
   private turn = 0;
 
-  constructor(port: Port, open: OpenTrace) {
+  /** `make`: what reads a disk. */
+  constructor(port: Port, make: (disk: FollowedDisk) => Source) {
     this.port = port;
-    this.open = open;
+    this.make = make;
   }
 
-  /** Reads these disks from now on; one that left gives its last records first. */
+  /** Reads these disks from now on; one that left gives its last records first, unless it is a capture. */
   follow(disks: readonly FollowedDisk[], buffer: ArrayBuffer): void {
-    const isKept = (source: TraceSource) =>
+    const isKept = (source: Source) =>
       disks.some(({ id, tracePath }) => {
         const { disk } = source;
         return id === disk.id && tracePath === disk.tracePath;
@@ -33,16 +34,17 @@ export class FeedPort {
     for (const source of this.sources.filter((one) => !isKept(one))) {
       const wasOpen = source.isOpen;
       // Without credits the worker does without: it is about to drop the disk anyway.
-      for (let batch = source.next(buffer); batch && this.credits > 0;) {
-        this.send(batch);
-        batch = source.next(buffer);
+      for (let more = !source.disk.isCapture; more && this.credits > 0;) {
+        const batch = source.next(buffer);
+        if (batch) this.send(batch);
+        more = batch !== null;
       }
       const closed = source.close();
       if (wasOpen) this.port.postMessage(closed);
     }
     const kept = this.sources.filter(isKept);
     const added = disks.filter(({ id }) => !kept.some(({ disk }) => disk.id === id));
-    this.sources = [...kept, ...added.map((disk) => new TraceSource(disk, this.open))];
+    this.sources = [...kept, ...added.map((disk) => this.make(disk))];
   }
 
   /** A message from the worker. What is no request of the contract is refused aloud. */
@@ -67,12 +69,12 @@ export class FeedPort {
     while (this.credits > 0 && silent < this.sources.length) {
       const source = this.sources[this.turn++ % this.sources.length];
       const batch = source?.next(buffer) ?? null;
-      if (batch?.type !== 'batch') {
+      if (batch === null) {
         silent++;
         continue;
       }
       silent = 0;
-      sent += batch.count;
+      sent += rowsOf(batch);
       this.send(batch);
     }
     return sent;
@@ -87,4 +89,9 @@ export class FeedPort {
     this.credits--;
     this.port.postMessage(batch);
   }
+}
+
+function rowsOf(message: FeedMessage): number {
+  if (message.type === 'batch') return message.count;
+  return message.type === 'columns' ? message.rows : 0;
 }

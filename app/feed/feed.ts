@@ -6,14 +6,15 @@
  * above all (messages after that may vanish without a word), it ends; main
  * starts another, and every window begins anew with the oldest record kept.
  */
-import { isFeedCommand } from '../contract/feed';
-import type { NativeTraceReader } from '../addon/addon';
 import { loadAddon } from '../addon/load';
 import { openCapture } from '../capture/open-capture';
-import { CaptureTraceReader } from '../capture/trace-reader';
+import { toErrorValue } from '../contract/errors';
+import { isFeedCommand } from '../contract/feed';
+import type { FeedReport } from '../contract/feed-report';
+import { CaptureSource } from './capture-source';
 import { FeedPort } from './feed-port';
 import { Pace } from './pace';
-import { batchBuffer, type FollowedDisk } from './trace-source';
+import { TraceSource, batchBuffer, type FollowedDisk, type Source } from './trace-source';
 
 const addon = loadAddon();
 
@@ -21,38 +22,17 @@ const ports = new Set<FeedPort>();
 const buffer = batchBuffer();
 const pace = new Pace();
 let disks: readonly FollowedDisk[] = [];
-/** Captures by path: being opened (null), or open and waiting for who asked. */
-const opening = new Map<string, CaptureTraceReader | null>();
 let timer: NodeJS.Timeout | null = null;
 
-/** A capture takes a moment to open: until then it is not there yet. Each port reads its own. */
-function openReader({ tracePath, isCapture, number }: FollowedDisk): NativeTraceReader {
-  if (!isCapture) return addon.openTrace(tracePath, 'oldest');
-  const reader = opening.get(tracePath);
-  if (reader) {
-    opening.delete(tracePath);
-    return reader;
-  }
-  if (reader === undefined) {
-    opening.set(tracePath, null);
-    openCapture(tracePath)
-      .then((file) => {
-        opening.set(tracePath, new CaptureTraceReader(file, number, 'skip'));
-        pollNow();
-      })
-      // Main, which had it open, tells the user; here it is tried again.
-      .catch(() => opening.delete(tracePath));
-  }
-  throw new Error(`${tracePath} is being opened`);
+function report(subject: string, thrown: unknown): void {
+  const problem: FeedReport = { type: 'problem', subject, error: toErrorValue(thrown) };
+  process.parentPort.postMessage(problem);
 }
 
-/** Captures that were closed again before anybody read them. */
-function forgetClosed(): void {
-  for (const [path, reader] of opening) {
-    if (reader === null || disks.some(({ tracePath }) => tracePath === path)) continue;
-    reader.close();
-    opening.delete(path);
-  }
+/** What reads a disk's trace, or a capture. Each port reads its own. */
+function makeSource(disk: FollowedDisk): Source {
+  if (disk.isCapture) return new CaptureSource(disk, { open: openCapture, report, wake: pollNow });
+  return new TraceSource(disk, ({ tracePath }) => addon.openTrace(tracePath, 'oldest'));
 }
 
 function pollAll(): void {
@@ -74,9 +54,8 @@ process.parentPort.on('message', ({ data, ports: [channel] }) => {
   if (command.type === 'disks') {
     ({ disks } = command);
     for (const port of ports) port.follow(disks, buffer);
-    forgetClosed();
   } else if (channel) {
-    const port = new FeedPort(channel, openReader);
+    const port = new FeedPort(channel, makeSource);
     port.follow(disks, buffer);
     ports.add(port);
     channel.on('message', (event) => port.receive(event.data));

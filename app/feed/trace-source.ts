@@ -11,18 +11,26 @@ export interface FollowedDisk {
   readonly isCapture: boolean;
 }
 
+/** What a port reads of one disk: its trace, or a capture. */
+export interface Source {
+  readonly disk: FollowedDisk;
+  /** `begin` has announced it. */
+  readonly isOpen: boolean;
+  /** Its announcement; null while it cannot be read (yet). */
+  begin(): FeedMessage | null;
+  /** What comes next, through `buffer` (BATCH_RECORDS long); null when there is nothing now. */
+  next(buffer: ArrayBuffer): FeedMessage | null;
+  close(): FeedMessage;
+}
+
 /** Throws when it cannot be read (yet). */
 export type OpenTrace = (disk: FollowedDisk) => NativeTraceReader;
 
-/** Of a capture, whose records are all there: a whole batch of its file. */
-const CAPTURE_RECORDS = 65_536;
-
-export class TraceSource {
+export class TraceSource implements Source {
   readonly disk: FollowedDisk;
   private readonly open: OpenTrace;
   private reader: NativeTraceReader | null = null;
   private isDrained = false;
-  private room: ArrayBuffer | null = null;
 
   /** Opens nothing yet: see `begin`. */
   constructor(disk: FollowedDisk, open: OpenTrace) {
@@ -34,7 +42,7 @@ export class TraceSource {
     return this.reader !== null;
   }
 
-  /** Opens the file. Null when it cannot be read (yet): a disk may be listed before its trace is there. */
+  /** Opens the file. A disk may be listed before its trace is there. */
   begin(): FeedMessage | null {
     try {
       this.reader = this.open(this.disk);
@@ -50,19 +58,16 @@ export class TraceSource {
     };
   }
 
-  /** The next records, through `buffer` (BATCH_RECORDS long); null when there are none now. */
   next(buffer: ArrayBuffer): FeedMessage | null {
     if (!this.reader || this.isDrained) return null;
     // Asked before the read: what was written before the close is then read.
     const isClosed = this.reader.closed;
-    const target = this.disk.isCapture ? (this.room ??= captureBuffer()) : buffer;
-    const { count, lost } = this.reader.read(target);
+    const { count, lost } = this.reader.read(buffer);
     if (count === 0 && lost === 0n) {
       this.isDrained = isClosed;
-      this.room = null;
       return null;
     }
-    const records = target.slice(0, count * RECORD_BYTES);
+    const records = buffer.slice(0, count * RECORD_BYTES);
     return { type: 'batch', disk: this.disk.id, records, count, lost };
   }
 
@@ -75,5 +80,3 @@ export class TraceSource {
 
 /** A buffer for `next`. */
 export const batchBuffer = (): ArrayBuffer => new ArrayBuffer(BATCH_RECORDS * RECORD_BYTES);
-
-const captureBuffer = (): ArrayBuffer => new ArrayBuffer(CAPTURE_RECORDS * RECORD_BYTES);

@@ -27,6 +27,19 @@ export interface TraceColumns extends Readonly<Record<WideColumn, Uint32Array>> 
   readonly marks: Uint8Array;
 }
 
+/** Of 32 bits and less, in the order of a record. */
+const narrowColumns = [
+  'flags',
+  'backendDelay',
+  'queue',
+  'depth',
+  'error',
+  'operation',
+  'result',
+  'route',
+  'marks',
+] as const satisfies readonly (keyof TraceColumns)[];
+
 /** What a row takes of memory. The number of the disk, the same in every row, is left out. */
 export const ROW_BYTES = 5 * 8 + 2 * 4 + 3 * 2 + 4;
 
@@ -47,6 +60,53 @@ export function makeColumns(rows: number): TraceColumns {
     route: new Uint8Array(rows),
     marks: new Uint8Array(rows),
   };
+}
+
+/** Columns that lie one right behind the other in `buffer`, as the feed sends those of a capture. */
+export function viewColumns(buffer: ArrayBuffer, rows: number): TraceColumns {
+  let next = 0;
+  const take = (width: number): number => {
+    const offset = next;
+    next += width * rows;
+    return offset;
+  };
+  const wide = () => new Uint32Array(buffer, take(8), rows * 2);
+  const word = () => new Uint32Array(buffer, take(4), rows);
+  const half = () => new Uint16Array(buffer, take(2), rows);
+  const byte = () => new Uint8Array(buffer, take(1), rows);
+  // Evaluated in the order they are written in, which is that of the buffer.
+  return {
+    sequence: wide(),
+    arrival: wide(),
+    completion: wide(),
+    sector: wide(),
+    length: wide(),
+    flags: word(),
+    backendDelay: word(),
+    queue: half(),
+    depth: half(),
+    error: half(),
+    operation: byte(),
+    result: byte(),
+    route: byte(),
+    marks: byte(),
+  };
+}
+
+/** Copies `count` rows of `from`, beginning with `fromRow`, to `to` from `toRow` on. */
+export function copyColumns(
+  from: TraceColumns,
+  fromRow: number,
+  to: TraceColumns,
+  toRow: number,
+  count: number,
+): void {
+  for (const name of wideColumns) {
+    to[name].set(from[name].subarray(2 * fromRow, 2 * (fromRow + count)), 2 * toRow);
+  }
+  for (const name of narrowColumns) {
+    to[name].set(from[name].subarray(fromRow, fromRow + count), toRow);
+  }
 }
 
 /** A 64-bit field of a row as a number: exact below 2^53. */

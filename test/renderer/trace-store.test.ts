@@ -1,9 +1,10 @@
 import { describe, expect, it, vi } from 'vitest';
+import { COLUMN_ROW_BYTES } from '../../app/contract/feed';
 import { decodeRecord } from '../../app/contract/trace';
 import { diskId } from '../../app/contract/units';
 import type { Filter } from '../../app/filter/filter';
 import { parseFilter } from '../../app/filter/parse';
-import { CHUNK_ROWS } from '../../app/filter/trace-columns';
+import { CHUNK_ROWS, putRecords, viewColumns } from '../../app/filter/trace-columns';
 import type { View } from '../../renderer/trace/worker/protocol';
 import { Rows } from '../../renderer/trace/worker/rows';
 import { TraceStore } from '../../renderer/trace/worker/trace-store';
@@ -22,6 +23,14 @@ function add(store: TraceStore, records: readonly (number | MadeRecord)[], lost 
     typeof record === 'number' ? { sequence: record } : record,
   );
   store.receive({ type: 'batch', disk, records: batchOf(made), count: made.length, lost });
+}
+
+/** Records as the feed sends those of a capture. */
+function columnsOf(records: ArrayBuffer): ArrayBuffer {
+  const rows = records.byteLength / 64;
+  const columns = new ArrayBuffer(rows * COLUMN_ROW_BYTES);
+  putRecords(viewColumns(columns, rows), 0, new Uint32Array(records), 0, rows);
+  return columns;
 }
 
 function view(more: Partial<View> = {}): View {
@@ -137,6 +146,51 @@ describe('the rows of a disk', () => {
       expect(sequences(store, { rows: 256 })).toEqual(expected);
       expect(sequences(store, { rows: 256, filter })).toEqual(writes.map((r) => r.sequence));
     }
+  });
+
+  it('are the same when they come as columns, in order and late', () => {
+    const [plain, store] = [open(4 * CHUNK_ROWS), open(4 * CHUNK_ROWS)];
+    const numbers = (from: number, count: number) =>
+      Array.from({ length: count }, (_, index) => ({
+        sequence: from + index,
+        sector: index % 977,
+        flags: index % 3,
+        queue: index % 5,
+        operation: index % 4,
+      }));
+    const parts = [
+      numbers(1, 5),
+      numbers(6, CHUNK_ROWS + 3),
+      numbers(200_000, 20),
+      numbers(150_000, 10), // late
+      numbers(300_000, 2 * CHUNK_ROWS),
+    ];
+    for (const part of parts) {
+      add(plain, part);
+      store.receive({
+        type: 'columns',
+        disk,
+        columns: columnsOf(batchOf(part)),
+        rows: part.length,
+        lost: 1n,
+      });
+    }
+    for (const from of [0, CHUNK_ROWS - 2, CHUNK_ROWS + 5, 3 * CHUNK_ROWS]) {
+      const [one, other] = [plain, store].map((each) => each.frame(view({ from, rows: 64 })));
+      expect(new Uint8Array(other!.records)).toEqual(new Uint8Array(one!.records));
+    }
+    const [total] = store.frame(view()).totals;
+    expect(total).toMatchObject({ received: 3 * CHUNK_ROWS + 38, lost: 5 });
+    expect(store.frame(view({ filter: filterOf('read') })).matched).toBe(
+      plain.frame(view({ filter: filterOf('read') })).matched,
+    );
+  });
+
+  it('leave for newer ones that come as columns', () => {
+    const store = open(4);
+    const records = batchOf([1, 2, 3, 6, 7].map((sequence) => ({ sequence })));
+    store.receive({ type: 'columns', disk, columns: columnsOf(records), rows: 5, lost: 0n });
+    expect(sequences(store)).toEqual([2, 3, 6, 7]);
   });
 
   it('sums what was lost', () => {

@@ -4,7 +4,7 @@ import { compileFilter } from '../../../app/filter/evaluate';
 import { hasPart, type Filter } from '../../../app/filter/filter';
 import { PayloadAnswers, type ReadPayload } from '../../../app/filter/payload-answers';
 import { printFilter } from '../../../app/filter/print';
-import { CHUNK_ROWS, type TraceColumns } from '../../../app/filter/trace-columns';
+import { CHUNK_ROWS, viewColumns, type TraceColumns } from '../../../app/filter/trace-columns';
 import { MatchList } from './match-list';
 import type { PayloadSearch, Sorting, TraceTotals, View } from './protocol';
 import { AllRows, type RowList } from './row-list';
@@ -92,6 +92,15 @@ export class DiskTrace {
     this.#lost += Number(lost);
     this.#received += count;
     const { changedFrom, tooLate } = this.rows.add(new Uint32Array(records), count);
+    this.#tooLate += tooLate;
+    this.#changed(changedFrom);
+  }
+
+  /** Like `add`, of `count` rows as the feed sends those of a capture. */
+  addColumns(columns: ArrayBuffer, count: number, lost: bigint): void {
+    this.#lost += Number(lost);
+    this.#received += count;
+    const { changedFrom, tooLate } = this.rows.addColumns(viewColumns(columns, count), count);
     this.#tooLate += tooLate;
     this.#changed(changedFrom);
   }

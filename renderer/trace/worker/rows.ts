@@ -9,6 +9,7 @@
  */
 import {
   CHUNK_ROWS,
+  copyColumns,
   makeColumns,
   putRecords,
   ROW_BYTES,
@@ -112,6 +113,28 @@ export class Rows {
       return { changedFrom: Math.max(changedFrom, this.#first), tooLate: 0 };
     }
     return this.#merge(records, count);
+  }
+
+  /** Like `add`, of `count` rows that are columns already (ascending by sequence). */
+  addColumns(columns: TraceColumns, count: number): { changedFrom: number; tooLate: number } {
+    const newest = this.count > 0 ? this.number(this.#end - 1, 'sequence') : -1;
+    if (count > 0 && wideAt(columns.sequence, 0) <= newest) {
+      // Rows that belong between those that are here: seldom, and a matter of records.
+      const records = new Uint32Array(count * RECORD_WORDS);
+      for (let row = 0; row < count; row++)
+        takeRecord(columns, row, records, row * RECORD_WORDS, 0);
+      return this.add(records, count);
+    }
+    const changedFrom = this.#end;
+    for (let taken = 0; taken < count;) {
+      const slot = this.#end & SLOT_MASK;
+      const some = Math.min(count - taken, CHUNK_ROWS - slot);
+      copyColumns(columns, taken, this.columns(this.#end), slot, some);
+      this.#end += some;
+      taken += some;
+    }
+    this.#trim();
+    return { changedFrom: Math.max(changedFrom, this.#first), tooLate: 0 };
   }
 
   /** Another number of rows to keep; rows beyond it leave at once. */

@@ -38,10 +38,12 @@ export class TraceStore {
         this.#disks.set(message.disk, trace);
         return;
       }
-      case 'batch': {
+      case 'batch':
+      case 'columns': {
         const trace = this.#disks.get(message.disk);
         if (!trace) throw new Error(`a batch of ${message.disk}, whose trace was never opened`);
-        trace.add(message.records, message.count, message.lost);
+        if (message.type === 'batch') trace.add(message.records, message.count, message.lost);
+        else trace.addColumns(message.columns, message.rows, message.lost);
         this.#trim((largest, count) => largest.makeRoom(count));
         return;
       }

@@ -84,7 +84,7 @@ function takeFeedMessage(message: unknown): void {
   try {
     store.receive(message);
   } finally {
-    if (message.type === 'batch') {
+    if (message.type === 'batch' || message.type === 'columns') {
       const credit: FeedRequest = { type: 'credit', batches: 1 };
       feed?.postMessage(credit);
     }

@@ -5,7 +5,7 @@ import { RECORD_BYTES } from '../../../app/contract/trace';
 import { diskId } from '../../../app/contract/units';
 import { FeedPort } from '../../../app/feed/feed-port';
 import { Pace } from '../../../app/feed/pace';
-import { batchBuffer, type FollowedDisk } from '../../../app/feed/trace-source';
+import { TraceSource, batchBuffer, type FollowedDisk } from '../../../app/feed/trace-source';
 
 /** A trace that holds `waiting` records, numbered on from what was read. */
 class Trace implements NativeTraceReader {
@@ -58,11 +58,15 @@ describe('a port of the feed', () => {
       ['/traces/b', new Trace()],
     ]);
     sent = [];
-    port = new FeedPort({ postMessage: (message) => sent.push(message) }, ({ tracePath }) => {
+    const open = ({ tracePath }: FollowedDisk) => {
       const found = traces.get(tracePath);
       if (!found) throw new Error('ENOENT');
       return found;
-    });
+    };
+    port = new FeedPort(
+      { postMessage: (message) => sent.push(message) },
+      (one) => new TraceSource(one, open),
+    );
   });
 
   it('announces a disk with its clocks before its first records, and sends them whole', () => {
@@ -164,7 +168,7 @@ describe('a port of the feed', () => {
           throw new Error('could not be cloned');
         },
       },
-      () => new Trace(),
+      (one) => new TraceSource(one, () => new Trace()),
     );
     broken.follow([disk('a')], buffer);
     expect(() => broken.poll(buffer)).toThrow('could not be cloned');
