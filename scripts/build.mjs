@@ -22,6 +22,8 @@ import {
 const bundles = {
   'main.cjs': 'app/main/main.ts',
   'preload.cjs': 'app/preload/preload.ts',
+  // a thread of main
+  'exporter.cjs': 'app/main/exporter.ts',
   'feed.cjs': 'app/feed/feed.ts',
   'daemon.cjs': 'app/daemon/daemon.ts',
   // a thread of the daemon

@@ -10,10 +10,14 @@ import {
   type DaemonEventData,
   type DaemonInfo,
 } from './daemon-api';
-import type { Disk } from './disk';
+import { exportFormatNames, type ExportStanding } from './capture';
+import { diskSchema, type Disk } from './disk';
 import type { Answer, ErrorValue } from './errors';
+import { diskIdSchema } from './units';
 
 const nothing = z.object({});
+/** Absolute: what a dialog of ours answered. */
+const path = z.string().min(1).max(4095).startsWith('/');
 
 export const windowChannels = {
   'disks.attach': daemonMethods['disks.attach'],
@@ -26,11 +30,27 @@ export const windowChannels = {
   'image.read': daemonMethods['image.read'],
   /** The native file picker; the paths chosen, none if dismissed. */
   'images.choose': { params: nothing, result: z.object({ paths: z.array(z.string()) }) },
-  /** The native dialog for a capture to be made; null if dismissed. What is there may be replaced: it asked. */
+  /** The native file picker for captures, and opening one: like a disk it is then in the state. */
+  'captures.choose': { params: nothing, result: z.object({ paths: z.array(z.string()) }) },
+  'captures.open': { params: z.object({ path }), result: diskSchema },
+  /** The native dialog for a file to be made; null if dismissed. What is there may be replaced: it asked. */
   'captures.place': {
-    params: z.object({ name: z.string().max(255) }),
+    params: z.object({
+      name: z.string().max(255),
+      purpose: z.enum(['record', 'export']).default('record'),
+    }),
     result: z.object({ path: z.string().nullable() }),
   },
+  /**
+   * Writes an open capture in another program's format, over what is at `path`.
+   * Answers when that is done: with where it is (null: it was called off) and remarks.
+   */
+  'captures.export': {
+    params: z.object({ disk: diskIdSchema, format: z.enum(exportFormatNames), path }),
+    result: z.object({ path: z.string().nullable(), remarks: z.array(z.string()) }),
+  },
+  /** Calls the export of a capture off; nothing is left of it. */
+  'captures.stop-export': { params: z.object({ disk: diskIdSchema }), result: nothing },
   'recordings.start': daemonMethods['recordings.start'],
   'recordings.stop': daemonMethods['recordings.stop'],
   'recordings.list': daemonMethods['recordings.list'],
@@ -70,6 +90,8 @@ export interface WindowState {
 /** Commands of the application menu that the renderer carries out. */
 export const menuCommands = [
   'attach',
+  'open-capture',
+  'export',
   'detach',
   'pause',
   'clear',
@@ -84,6 +106,8 @@ export interface WindowEvents {
   state: WindowState;
   statistics: DaemonEventData<'statistics'>;
   recordings: DaemonEventData<'recordings'>;
+  /** All exports that go on. */
+  exports: readonly ExportStanding[];
   /** Attaching that was asked for outside the window (command line) failed. */
   problem: { readonly subject: string; readonly error: ErrorValue };
   menu: MenuCommand;
@@ -93,6 +117,7 @@ export const windowEvents = [
   'state',
   'statistics',
   'recordings',
+  'exports',
   'problem',
   'menu',
 ] as const satisfies readonly WindowEvent[];

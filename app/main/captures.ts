@@ -39,6 +39,11 @@ export class Captures {
     return this.entries.has(id);
   }
 
+  /** Where an open capture lies. Throws DISK_UNKNOWN. */
+  pathOf(id: DiskId): string {
+    return this.entry(id).file.path;
+  }
+
   /** Opens one; one that is open already is not opened twice. Throws BioscopeError, as CaptureFile.open does. */
   async open(path: string): Promise<Disk> {
     const before = this.disks.find(({ capture }) => capture?.path === path);
@@ -67,15 +72,19 @@ export class Captures {
     offset,
     length,
   }: DaemonParams<'payload.read'>): DaemonResult<'payload.read'> {
-    const entry = this.entries.get(disk);
-    if (!entry) throw new BioscopeError('DISK_UNKNOWN', `There is no open capture ${disk}.`);
-    const payload = entry.file.readPayload(sequence, offset, length);
+    const payload = this.entry(disk).file.readPayload(sequence, offset, length);
     if (payload === null) return { kept: false };
     return {
       kept: true,
       total: bytes(payload.total),
       base64: Buffer.from(payload.bytes).toString('base64'),
     };
+  }
+
+  private entry(id: DiskId): Entry {
+    const entry = this.entries.get(id);
+    if (entry) return entry;
+    throw new BioscopeError('DISK_UNKNOWN', `There is no open capture ${id}.`);
   }
 }
 

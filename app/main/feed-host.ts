@@ -11,6 +11,7 @@ import {
 } from 'electron';
 import type { Disk } from '../contract/disk';
 import type { FeedCommand } from '../contract/feed';
+import { feedReportSchema, type FeedReport } from '../contract/feed-report';
 import { sendTracePort } from './window-ipc';
 
 /** Between the end of a feed and the next: doubled each time up to the longest, reset by a minute of life. */
@@ -20,6 +21,7 @@ const HEALTHY_MS = 60_000;
 
 export class FeedHost {
   private readonly script: string;
+  private readonly onReport: (report: FeedReport) => void;
   private feed: UtilityProcess | null = null;
   private disks: readonly Disk[] = [];
   private readonly readers = new Set<WebContents>();
@@ -27,8 +29,9 @@ export class FeedHost {
   private isClosed = false;
 
   /** `script`: absolute path of the bundled feed. Nothing runs before the first `open`. */
-  constructor(script: string) {
+  constructor(script: string, onReport: (report: FeedReport) => void) {
     this.script = script;
+    this.onReport = onReport;
   }
 
   /** Which traces are read. */
@@ -59,6 +62,7 @@ export class FeedHost {
       serviceName: 'bioscope-feed',
       stdio: 'inherit',
     });
+    feed.on('message', (message: unknown) => this.onReport(feedReportSchema.parse(message)));
     const begun = Date.now();
     feed.once('exit', (code) => {
       this.feed = null;

@@ -8,6 +8,7 @@ export const bundles = {
   preload: join(__dirname, 'preload.cjs'),
   feed: join(__dirname, 'feed.cjs'),
   daemon: join(__dirname, 'daemon.cjs'),
+  exporter: join(__dirname, 'exporter.cjs'),
   renderer: join(__dirname, 'renderer'),
   icon: join(__dirname, 'icon.png'),
 } as const;

@@ -3,17 +3,20 @@
  * and watches the daemon, and owns nothing on the data path: when it is killed,
  * every disk goes on.
  */
-import { app, clipboard, dialog, type BrowserWindow, type IpcMainInvokeEvent } from 'electron';
+import { app, clipboard, type BrowserWindow, type IpcMainInvokeEvent } from 'electron';
 import type { DaemonParams } from '../contract/daemon-api';
 import type { Disk } from '../contract/disk';
 import { toErrorValue } from '../contract/errors';
+import type { DiskId } from '../contract/units';
 import type { WindowEvent, WindowEvents, WindowState } from '../contract/window-api';
 import { origin } from './application-files';
 import { registerScheme, serveApplication } from './application-protocol';
 import { Captures, looksLikeCapture, noImage } from './captures';
 import { parseWishes, receivedWishes, type Wishes } from './command-line';
 import { DaemonSupervisor } from './daemon-supervisor';
+import { Exports } from './exports';
 import { FeedHost } from './feed-host';
+import { chooseFiles, placeFile } from './file-dialogs';
 import { bundles, userDataDirectory } from './locations';
 import { installMenu } from './menu';
 import { mayQuit } from './quit';
@@ -25,8 +28,9 @@ const supervisor = new DaemonSupervisor({
   daemonScript: bundles.daemon,
   program: app.isPackaged ? undefined : process.env['BIOSCOPE_NODE'],
 });
-const feed = new FeedHost(bundles.feed);
+const feed = new FeedHost(bundles.feed, ({ subject, error }) => tellProblem({ subject, error }));
 const captures = new Captures(() => tellState());
+const captureExports = new Exports(bundles.exporter, (standings) => tell('exports', standings));
 let window: BrowserWindow | null = null;
 /** Problems that came up before the page could be told. */
 let untold: WindowEvents['problem'][] = [];
@@ -61,19 +65,6 @@ async function attach(params: DaemonParams<'disks.attach'>): Promise<Disk> {
   return supervisor.invoke('disks.attach', params);
 }
 
-async function placeCapture(name: string): Promise<{ path: string | null }> {
-  const options: Electron.SaveDialogOptions = {
-    title: 'Record into a capture',
-    buttonLabel: 'Record',
-    defaultPath: name,
-    filters: [{ name: 'Captures of Bioscope', extensions: ['bioscope'] }],
-  };
-  const { canceled, filePath } = await (window
-    ? dialog.showSaveDialog(window, options)
-    : dialog.showSaveDialog(options));
-  return { path: canceled || !filePath ? null : filePath };
-}
-
 async function attachAll({ images, readOnly }: Wishes): Promise<void> {
   for (const path of images) {
     try {
@@ -84,28 +75,17 @@ async function attachAll({ images, readOnly }: Wishes): Promise<void> {
   }
 }
 
-async function chooseImages(): Promise<{ paths: string[] }> {
-  const options: Electron.OpenDialogOptions = {
-    title: 'Attach images',
-    buttonLabel: 'Attach',
-    properties: ['openFile', 'multiSelections', 'showHiddenFiles'],
-    filters: [
-      { name: 'All files', extensions: ['*'] },
-      { name: 'Raw disk images', extensions: ['img', 'raw', 'iso', 'bin', 'dd'] },
-      { name: 'Captures of Bioscope', extensions: ['bioscope'] },
-    ],
-  };
-  const { canceled, filePaths } = await (window
-    ? dialog.showOpenDialog(window, options)
-    : dialog.showOpenDialog(options));
-  return { paths: canceled ? [] : filePaths };
+/** Closes an open capture, and calls its export off; false when there is none of that name. */
+function closeCapture(id: DiskId): boolean {
+  captureExports.stop(id);
+  return captures.close(id);
 }
 
 const handlers: WindowHandlers = {
   'disks.attach': attach,
   'disks.detach': (params) =>
-    captures.close(params.disk) ? {} : supervisor.invoke('disks.detach', params),
-  'disks.dismiss': (params) => (captures.close(params.disk) ? {} : supervisor.dismiss(params.disk)),
+    closeCapture(params.disk) ? {} : supervisor.invoke('disks.detach', params),
+  'disks.dismiss': (params) => (closeCapture(params.disk) ? {} : supervisor.dismiss(params.disk)),
   'disks.abort': (params) => supervisor.invoke('disks.abort', params),
   'disks.resize': (params) => supervisor.invoke('disks.resize', params),
   'machine.probe': (params) => supervisor.invoke('machine.probe', params),
@@ -117,11 +97,18 @@ const handlers: WindowHandlers = {
     if (captures.has(params.disk)) throw noImage();
     return supervisor.invoke('image.read', params);
   },
-  'captures.place': ({ name }) => placeCapture(name),
+  'captures.choose': async () => ({ paths: await chooseFiles(window, 'captures') }),
+  'captures.open': ({ path }) => captures.open(path),
+  'captures.place': async ({ name, purpose }) => ({ path: await placeFile(window, name, purpose) }),
+  'captures.export': (params) => captureExports.start(captures.pathOf(params.disk), params),
+  'captures.stop-export': ({ disk }) => {
+    captureExports.stop(disk);
+    return {};
+  },
   'recordings.start': (params) => supervisor.invoke('recordings.start', params),
   'recordings.stop': (params) => supervisor.invoke('recordings.stop', params),
   'recordings.list': (params) => supervisor.invoke('recordings.list', params),
-  'images.choose': chooseImages,
+  'images.choose': async () => ({ paths: await chooseFiles(window, 'images') }),
   'daemon.start': () => supervisor.start(),
   'clipboard.write': ({ text }) => {
     clipboard.writeText(text);
@@ -159,6 +146,7 @@ async function quit(): Promise<void> {
   try {
     if (await mayQuit(supervisor, window)) {
       isQuitting = true;
+      await captureExports.end();
       feed.close();
       app.quit();
     }

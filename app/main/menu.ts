@@ -11,6 +11,8 @@ export interface MenuOptions {
 }
 
 const shortcuts = `Ctrl+O	attach an image
+Ctrl+Shift+O	open a capture
+Ctrl+E	export the capture
 /	filter, Enter back to the requests
 ↑ ↓ Page Up Page Down Home End	move in the requests
 Enter	open the inspector
@@ -76,6 +78,8 @@ export function installMenu({ window, send, quit }: MenuOptions): void {
       label: '&File',
       submenu: [
         command('&Attach image…', 'attach', 'CommandOrControl+O'),
+        command('&Open capture…', 'open-capture', 'CommandOrControl+Shift+O'),
+        command('&Export the capture…', 'export', 'CommandOrControl+E'),
         command('&Detach the selected disk', 'detach', 'CommandOrControl+D'),
         { type: 'separator' },
         { label: '&Quit', accelerator: 'CommandOrControl+Q', click: quit },

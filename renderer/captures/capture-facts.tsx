@@ -1,7 +1,8 @@
 /** What a capture in the list is: when it was recorded, how much, and what is missing. */
 import type { CaptureFacts } from '../../app/contract/capture';
-import { bytes } from '../../app/contract/units';
+import { bytes, type DiskId } from '../../app/contract/units';
 import { formatBytes, formatCount } from '../widgets/numbers';
+import { CaptureOpening } from './capture-opening';
 import './captures.css';
 
 const payloadWords = {
@@ -10,7 +11,13 @@ const payloadWords = {
   all: 'payloads',
 } as const;
 
-export function CaptureFactsView({ capture }: { readonly capture: CaptureFacts }) {
+export function CaptureFactsView({
+  disk,
+  capture,
+}: {
+  readonly disk: DiskId;
+  readonly capture: CaptureFacts;
+}) {
   const { path, program, records, lost, payloads, payloadsDropped, recordedAt } = capture;
   return (
     <>
@@ -23,6 +30,7 @@ export function CaptureFactsView({ capture }: { readonly capture: CaptureFacts }
         <span>{formatBytes(bytes(capture.bytes))}</span>
         <span className="dim">{payloadWords[payloads]}</span>
       </div>
+      <CaptureOpening disk={disk} capture={capture} />
       <div className="disk-facts dim">{new Date(recordedAt).toLocaleString('sv-SE')}</div>
       {lost + payloadsDropped > 0 && (
         <div className="disk-facts failed" data-testid="capture-lost">

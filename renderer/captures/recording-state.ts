@@ -8,7 +8,7 @@ import type { WindowEvents } from '../../app/contract/window-api';
 import { bridge } from '../shell/bridge';
 import { formatCount } from '../widgets/numbers';
 import { showToast } from '../widgets/toast';
-import { showProblem } from '../disks/disk-actions';
+import { showFileProblem } from '../disks/disk-actions';
 
 export interface RecordingsState {
   readonly recordings: readonly Recording[];
@@ -34,7 +34,7 @@ export function takeRecordings({ recordings }: WindowEvents['recordings']): void
 }
 
 function tellEnd({ path, records, lost, error }: Recording): void {
-  if (error) showProblem(path, error);
+  if (error) showFileProblem(path, error);
   else {
     const loss = lost > 0 ? `, ${formatCount(lost)} lost` : '';
     showToast(`${baseName(path)}: ${formatCount(records)} requests${loss}`, lost > 0);
@@ -83,5 +83,5 @@ export async function stopRecording({ id, path }: Recording): Promise<void> {
 }
 
 function refuse(subject: string, error: ErrorValue): void {
-  showProblem(subject, error);
+  showFileProblem(subject, error);
 }

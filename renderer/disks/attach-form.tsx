@@ -32,7 +32,7 @@ export function pathsOf(text: string): string[] {
 }
 
 function AttachmentItem({ attachment }: { readonly attachment: Attachment }) {
-  const { id, path, readOnly, error } = attachment;
+  const { id, path, readOnly, error, isImage = true } = attachment;
   if (!error) {
     return (
       <div className="pending" data-testid="attach-pending" data-path={path} title={path}>
@@ -43,7 +43,7 @@ function AttachmentItem({ attachment }: { readonly attachment: Attachment }) {
   }
   return (
     <Problem
-      title={`${baseName(path)} was not attached`}
+      title={isImage ? `${baseName(path)} was not attached` : baseName(path)}
       error={error}
       testId="attach-problem"
       path={path}
@@ -53,9 +53,11 @@ function AttachmentItem({ attachment }: { readonly attachment: Attachment }) {
           Attach read-only
         </button>
       )}
-      <button type="button" className="button" onClick={() => void attach(path, readOnly)}>
-        Try again
-      </button>
+      {isImage && (
+        <button type="button" className="button" onClick={() => void attach(path, readOnly)}>
+          Try again
+        </button>
+      )}
       <button type="button" className="button" onClick={() => dismissAttachment(id)}>
         Dismiss
       </button>

@@ -8,7 +8,7 @@ import { showToast } from '../widgets/toast';
 import { type Attachment, selectDisk, useDisks } from './disk-state';
 
 /** Like bridge.invoke, but what it throws (a bug) is an answer too. */
-async function ask<Channel extends WindowChannel>(
+export async function ask<Channel extends WindowChannel>(
   channel: Channel,
   params: WindowParams<Channel>,
 ): Promise<Answer<WindowResult<Channel>>> {
@@ -30,6 +30,12 @@ function changeAttachments(
 /** Puts an error that has no form of its own (the command line's, the drop's) into the list. */
 export function showProblem(path: string, error: ErrorValue): void {
   const problem = { id: nextAttachment++, path, readOnly: false, error };
+  changeAttachments((attachments) => [...attachments, problem]);
+}
+
+/** Puts what is wrong with a file that is no image into the list: there is nothing to attach. */
+export function showFileProblem(path: string, error: ErrorValue): void {
+  const problem = { id: nextAttachment++, path, readOnly: false, error, isImage: false };
   changeAttachments((attachments) => [...attachments, problem]);
 }
 

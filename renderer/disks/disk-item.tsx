@@ -252,7 +252,7 @@ export function DiskItem({ disk }: { readonly disk: Disk }) {
                 : `${disk.partitions.length} partitions`}
             </div>
           )}
-          {disk.capture && <CaptureFactsView capture={disk.capture} />}
+          {disk.capture && <CaptureFactsView disk={disk.id} capture={disk.capture} />}
           {disk.state !== 'failed' && !disk.capture && <DiskActivity disk={disk} />}
           {disk.holders.length > 0 && (
             <ul className="holders" data-testid="disk-holders">

@@ -13,6 +13,8 @@ export interface Attachment {
   readonly path: string;
   readonly readOnly: boolean;
   readonly error: ErrorValue | null;
+  /** False for a file that is something else: its problem is shown here, and nothing is attached. */
+  readonly isImage?: boolean;
 }
 
 export interface DisksState {

@@ -1,6 +1,7 @@
 /** The application menu's commands, and the keys that work everywhere in the window. */
 import { useEffect } from 'react';
 import type { MenuCommand } from '../../app/contract/window-api';
+import { chooseExport, openCaptures } from '../captures/capture-actions';
 import { chooseImages, detach } from '../disks/disk-actions';
 import { useDisks } from '../disks/disk-state';
 import { FILTER_FIELD_ID } from '../trace/filter-field';
@@ -18,6 +19,8 @@ function focusFilter(): void {
 
 const commands: Readonly<Record<MenuCommand, () => void>> = {
   attach: () => void chooseImages(),
+  'open-capture': () => void openCaptures(),
+  export: chooseExport,
   detach: () => {
     const { selected } = useDisks.getState();
     if (selected !== null) void detach(selected);

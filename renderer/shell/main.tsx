@@ -8,6 +8,7 @@ import './shell.css';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { toErrorValue } from '../../app/contract/errors';
+import { takeExports } from '../captures/capture-actions';
 import { showProblem } from '../disks/disk-actions';
 import { takeState, takeStatistics } from '../disks/disk-state';
 import { takeRecordings } from '../captures/recording-state';
@@ -20,6 +21,7 @@ import { runCommand } from './commands';
 bridge.on('state', takeState);
 bridge.on('statistics', takeStatistics);
 bridge.on('recordings', takeRecordings);
+bridge.on('exports', takeExports);
 bridge.on('problem', ({ subject, error }) => showProblem(subject, error));
 bridge.on('menu', runCommand);
 

@@ -1,5 +1,6 @@
 /** Across the top: the selected disk, and what can be done with its view. */
 import type { Disk } from '../../app/contract/disk';
+import { ExportControl } from '../captures/export-control';
 import { RecordControl } from '../captures/record-control';
 import { detach } from '../disks/disk-actions';
 import { useDisks, useSelectedDisk } from '../disks/disk-state';
@@ -61,7 +62,7 @@ function ViewButtons({ disk }: { readonly disk: Disk }) {
         <Icon name="clear" />
         Clear
       </button>
-      {disk.state !== 'capture' && <RecordControl disk={disk} />}
+      {disk.capture ? <ExportControl disk={disk} /> : <RecordControl disk={disk} />}
       <button
         type="button"
         className="button"

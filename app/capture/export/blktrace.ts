@@ -23,7 +23,6 @@ import {
 import type { CaptureFile } from '../file';
 import { momentsOf, type MomentKind } from './moments';
 import type { Output } from './output';
-import { requestsOf } from './requests';
 
 const SECOND = 1_000_000_000n;
 /** Bits of a device number below the major. */
@@ -66,8 +65,11 @@ function deviceNumber(device: string | null): number {
   return ((loop === undefined ? LOCAL_MAJOR : LOOP_MAJOR) << MINOR_BITS) | Number(loop ?? 0);
 }
 
-export function writeBlktrace(file: CaptureFile, output: Output): string[] {
-  const { header } = file;
+export function writeBlktrace(
+  { header }: CaptureFile,
+  requests: Iterable<TraceRecord>,
+  output: Output,
+): string[] {
   const device = deviceNumber(header.device);
   const event = Buffer.alloc(EVENT_BYTES);
   let number = 0;
@@ -90,7 +92,7 @@ export function writeBlktrace(file: CaptureFile, output: Output): string[] {
     output.write(data);
   };
   let start: bigint | null = null;
-  for (const { time, kind, record } of momentsOf(requestsOf(file))) {
+  for (const { time, kind, record } of momentsOf(requests)) {
     if (start === null) {
       start = time;
       const realtime = time - header.epochMonotonicNs + header.epochRealtimeNs;

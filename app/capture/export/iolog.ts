@@ -3,25 +3,27 @@
  * Lines of "TIME FILENAME ACTION [OFFSET LENGTH]", time in µs (as fio 3.33 writes
  * and reads it), offset and length in bytes.
  */
-import { operationWord } from '../../contract/trace';
+import { operationWord, type TraceRecord } from '../../contract/trace';
 import { SECTOR_BYTES } from '../../contract/units';
-import type { CaptureFile } from '../file';
 import type { Output } from './output';
-import { requestsOf } from './requests';
 
 export interface IologOptions {
   /** What fio is to open; --replay_redirect of fio overrides it. */
   readonly target: string;
 }
 
-export function writeIolog(file: CaptureFile, output: Output, { target }: IologOptions): string[] {
+export function writeIolog(
+  requests: Iterable<TraceRecord>,
+  output: Output,
+  { target }: IologOptions,
+): string[] {
   // fio reads names up to the next space.
   const name = /\s/.test(target) ? 'disk' : target;
   output.write(`fio version 3 iolog\n0 ${name} add\n0 ${name} open\n`);
   let first: bigint | null = null;
   let time = 0n;
   let leftOut = 0;
-  for (const { arrival, operation, sector, length } of requestsOf(file)) {
+  for (const { arrival, operation, sector, length } of requests) {
     first ??= arrival;
     const since = (arrival - first) / 1000n;
     // fio refuses to go back in time; threads may have noted theirs out of order.

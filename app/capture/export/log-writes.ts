@@ -13,7 +13,6 @@ import { DM_USER_FLAG_FUA, DM_USER_FLAG_META } from '../../contract/wire.gen';
 import type { CaptureFile } from '../file';
 import { momentsOf } from './moments';
 import type { Output } from './output';
-import { requestsOf } from './requests';
 
 const MAGIC = 0x6a736677736872n;
 const VERSION = 1n;
@@ -23,13 +22,17 @@ const DISCARD = 4;
 const METADATA = 16;
 
 /** Throws PAYLOAD_RANGE when a write's bytes are not in the capture. */
-export function writeLogWrites(file: CaptureFile, output: Output): string[] {
+export function writeLogWrites(
+  file: CaptureFile,
+  requests: Iterable<TraceRecord>,
+  output: Output,
+): string[] {
   const log = new Log(file, output);
   /** Completed since the last flush arrived. */
   let unflushed: TraceRecord[] = [];
   /** What each flush under way makes durable. */
   const flushes = new Map<bigint, readonly TraceRecord[]>();
-  for (const { kind, record } of momentsOf(requestsOf(file))) {
+  for (const { kind, record } of momentsOf(requests)) {
     if (record.error !== 0 || record.result !== 0) continue;
     const { family } = operationWord(record.operation);
     if (family === 'flush') {

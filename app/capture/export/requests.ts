@@ -4,9 +4,13 @@ import type { CaptureFile } from '../file';
 
 /**
  * All requests, ascending by sequence. The file has them in the order of
- * completion: those that a later batch may still precede wait for it.
+ * completion: those that a later batch may still precede wait for it. `onProgress`
+ * is told the share that has been read, 0 to 1, with every batch.
  */
-export function* requestsOf(file: CaptureFile): Generator<TraceRecord> {
+export function* requestsOf(
+  file: CaptureFile,
+  onProgress: (share: number) => void = () => undefined,
+): Generator<TraceRecord> {
   const { batches } = file;
   // From each batch on, the lowest sequence that is still to come.
   const lowestFrom: bigint[] = [];
@@ -18,6 +22,7 @@ export function* requestsOf(file: CaptureFile): Generator<TraceRecord> {
   }
   let waiting: TraceRecord[] = [];
   for (let index = 0; index < batches.length; index++) {
+    onProgress(index / batches.length);
     const rows = batches[index]?.head.rows ?? 0;
     const records = new ArrayBuffer(rows * RECORD_BYTES);
     file.copyRecords(index, 0, rows, records, 0);

@@ -4,13 +4,13 @@ import {
   flagsOf,
   operationWord,
   resultNames,
-  routeByNumber,
+  type TraceRecord,
 } from '../../contract/trace';
 import { encodeJson } from '../../contract/units';
 import { BIOSCOPE_MARK_INJECTED } from '../../contract/wire.gen';
 import type { CaptureFile } from '../file';
+import { requestFields } from '../request-fields';
 import type { Output } from './output';
-import { requestsOf } from './requests';
 
 const csvColumns = [
   'sequence',
@@ -29,10 +29,14 @@ const csvColumns = [
 ] as const;
 
 /** RFC 4180, but for line ends, which are those of this system. No value needs quotes. */
-export function writeCsv(file: CaptureFile, output: Output): string[] {
-  const offset = file.header.epochRealtimeNs - file.header.epochMonotonicNs;
+export function writeCsv(
+  { header }: CaptureFile,
+  requests: Iterable<TraceRecord>,
+  output: Output,
+): string[] {
+  const offset = header.epochRealtimeNs - header.epochMonotonicNs;
   output.write(`${csvColumns.join(',')}\n`);
-  for (const record of requestsOf(file)) {
+  for (const record of requests) {
     const cells = [
       record.sequence,
       record.arrival + offset,
@@ -55,27 +59,16 @@ export function writeCsv(file: CaptureFile, output: Output): string[] {
   return [];
 }
 
-/** As `bioscope trace --json` has them; 64-bit numbers as decimal strings. */
-export function writeJsonLines(file: CaptureFile, output: Output): string[] {
-  const offset = file.header.epochRealtimeNs - file.header.epochMonotonicNs;
-  for (const record of requestsOf(file)) {
-    const line = encodeJson({
-      sequence: record.sequence,
-      realtime: record.arrival + offset,
-      arrival: record.arrival,
-      latency: record.completion - record.arrival,
-      backendDelay: record.backendDelay,
-      operation: operationWord(record.operation).name,
-      sector: record.sector,
-      length: record.length,
-      flags: flagsOf(record.flags).map(({ name }) => name),
-      result: resultNames[record.result] ?? `result ${record.result}`,
-      error: record.error === 0 ? null : errnoName(record.error),
-      injected: (record.marks & BIOSCOPE_MARK_INJECTED) !== 0,
-      route: routeByNumber[record.route] ?? `route ${record.route}`,
-      queue: record.queue,
-      depth: record.depth,
-    });
+/** As `bioscope trace --json` has them, but for the time: nanoseconds since 1970. */
+export function writeJsonLines(
+  { header }: CaptureFile,
+  requests: Iterable<TraceRecord>,
+  output: Output,
+): string[] {
+  const offset = header.epochRealtimeNs - header.epochMonotonicNs;
+  for (const record of requests) {
+    const realtime = record.arrival + offset;
+    const line = encodeJson({ ...requestFields(record), realtime });
     output.write(`${line}\n`);
   }
   return [];
@@ -86,13 +79,17 @@ export function writeJsonLines(file: CaptureFile, output: Output): string[] {
  * slice on the track of its operation, and a counter of requests in flight.
  * Times are in µs since the first request, with three decimals.
  */
-export function writePerfetto(file: CaptureFile, output: Output): string[] {
+export function writePerfetto(
+  { header }: CaptureFile,
+  requests: Iterable<TraceRecord>,
+  output: Output,
+): string[] {
   const process = { pid: 1, tid: 1 };
   const events = new EventList(output);
-  events.add({ ...process, ph: 'M', name: 'process_name', args: { name: file.header.name } });
+  events.add({ ...process, ph: 'M', name: 'process_name', args: { name: header.name } });
   let first: bigint | null = null;
   const micros = (time: bigint) => Number(time - (first ?? 0n)) / 1000;
-  for (const record of requestsOf(file)) {
+  for (const record of requests) {
     first ??= record.arrival;
     const { name, family } = operationWord(record.operation);
     const slice = { ...process, cat: family, name, id: record.sequence.toString() };

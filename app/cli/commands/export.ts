@@ -1,10 +1,11 @@
 /** `bioscope export` and `bioscope import`: captures and what other programs have instead. */
 import { resolve } from 'node:path';
 import { loadAddon } from '../../addon/load';
-import { exportCapture, exportFormats, isExportFormat } from '../../capture/export/exporters';
+import { exportCapture } from '../../capture/export/exporters';
 import { importBlktrace } from '../../capture/import/blktrace';
 import { openCapture } from '../../capture/open-capture';
 import { version } from '../../client/version';
+import { exportFormatNames, isExportFormat } from '../../contract/capture';
 import { noMoreWords, parseWords, usageError } from '../arguments';
 import type { Terminal } from '../terminal';
 
@@ -23,7 +24,7 @@ export async function exportCommand(words: readonly string[], terminal: Terminal
   });
   const source = oneSource(positionals, 'export needs a CAPTURE');
   const { format = '', output } = values;
-  if (!isExportFormat(format)) throw usageError(`--format takes ${exportFormats.join(', ')}.`);
+  if (!isExportFormat(format)) throw usageError(`--format takes ${exportFormatNames.join(', ')}.`);
   if (output === undefined || output === '') throw usageError('export needs -o FILE.');
   const file = await openCapture(source);
   try {

@@ -12,11 +12,12 @@ import {
   blkCategory,
   eventAt,
 } from '../../../app/capture/blktrace-format';
-import { exportCapture, type ExportFormat } from '../../../app/capture/export/exporters';
+import { exportCapture } from '../../../app/capture/export/exporters';
 import { requestsOf } from '../../../app/capture/export/requests';
 import { CaptureFile } from '../../../app/capture/file';
 import { importBlktrace } from '../../../app/capture/import/blktrace';
 import { CaptureWriter } from '../../../app/capture/writer';
+import type { ExportFormat } from '../../../app/contract/capture';
 import type { TraceRecord } from '../../../app/contract/trace';
 import { addAll, checksum, header, recordsOf, type RecordFields } from './support';
 

@@ -155,6 +155,13 @@ export class FakeBridge implements WindowBridge {
       return { base64: base64(this.#planted.over(image, BigInt(sector))) };
     },
     'images.choose': () => ({ paths: ['/home/anna/chosen.img'] }),
+    'captures.choose': () => ({ paths: ['/home/anna/boot.bioscope'] }),
+    'captures.open': ({ path }) => {
+      const message = `${path} is no capture of Bioscope's.`;
+      throw new Refused(errorValue('CAPTURE_FOREIGN', message));
+    },
+    'captures.export': ({ path }) => ({ path, remarks: [] }),
+    'captures.stop-export': () => ({}),
     'captures.place': ({ name }) => ({ path: `/home/anna/${name}` }),
     'recordings.start': () => {
       throw new Refused(errorValue('NO_SPACE', 'The made-up disk is full.', { errno: 'ENOSPC' }));
