@@ -106,9 +106,8 @@ Napi::Value detach_loop(const Napi::CallbackInfo &info)
 	bool force = get_boolean(from, "force");
 	auto work = [=]() -> Done {
 		bioscope_failure failure{};
-		check(
-		    bioscope_detach_loop(device.c_str(), nullptr, force, detach_wait_ms, &failure),
-		    failure, device);
+		check(bioscope_detach_loop(device.c_str(), force, detach_wait_ms, &failure),
+		      failure, device);
 		return {};
 	};
 	return Task<Done>::run(info.Env(), work, undefined);

@@ -219,33 +219,28 @@ static bool configured(int number)
 }
 
 /* Takes back what LOOP_CLR_FD promised for the last close. */
-static void keep_attached(const char *device)
+static void keep_attached(int loop)
 {
 	struct loop_info64 info;
-	int loop = open_loop(device, O_RDONLY);
-	if (loop < 0)
-		return;
 	memset(&info, 0, sizeof(info));
 	if (ioctl(loop, LOOP_GET_STATUS64, &info) == 0 && (info.lo_flags & LO_FLAGS_AUTOCLEAR)) {
 		info.lo_flags &= ~(unsigned)LO_FLAGS_AUTOCLEAR;
 		ioctl(loop, LOOP_SET_STATUS64, &info);
 	}
-	close(loop);
 }
 
-/*
- * Whether the label begins so. As long as the caller has the device open, it cannot be
- * cleared and set up for something else: the answer stays true.
- */
-static bool is_labelled(int loop, const char *prefix)
+/* Whether the device is gone within what is left of `wait_ms`. */
+static bool is_gone(int number, unsigned waited, unsigned wait_ms)
 {
-	struct loop_info64 info;
-	memset(&info, 0, sizeof(info));
-	return ioctl(loop, LOOP_GET_STATUS64, &info) == 0 &&
-	       strncmp((const char *)info.lo_file_name, prefix, strlen(prefix)) == 0;
+	for (; configured(number); waited += POLL_MS) {
+		if (waited >= wait_ms)
+			return false;
+		sleep_ms(POLL_MS);
+	}
+	return true;
 }
 
-int bioscope_detach_loop(const char *device, const char *label_prefix, bool force, unsigned wait_ms,
+int bioscope_detach_loop(const char *device, bool force, unsigned wait_ms,
 			 struct bioscope_failure *failure)
 {
 	failure->step = NULL;
@@ -257,10 +252,6 @@ int bioscope_detach_loop(const char *device, const char *label_prefix, bool forc
 	if (!configured(number)) {
 		close(loop);
 		return failed(failure, "LOOP_CLR_FD", ENXIO);
-	}
-	if (label_prefix != NULL && !is_labelled(loop, label_prefix)) {
-		close(loop);
-		return failed(failure, "label", EPERM);
 	}
 	if (!force && fsync(loop) != 0) {
 		int error = errno;
@@ -275,13 +266,57 @@ int bioscope_detach_loop(const char *device, const char *label_prefix, bool forc
 	close(loop);
 	if (error)
 		return failed(failure, "LOOP_CLR_FD", error);
-	for (unsigned waited = 0; configured(number); waited += POLL_MS) {
+	if (is_gone(number, 0, wait_ms))
+		return 0;
+	loop = force ? -1 : open_loop(device, O_RDONLY);
+	if (loop >= 0) {
+		keep_attached(loop);
+		close(loop);
+	}
+	return failed(failure, "wait", EBUSY);
+}
+
+bool bioscope_clear_loop(int loop)
+{
+	struct loop_info64 info;
+	(void)ioctl(loop, LOOP_CLR_FD);
+	return ioctl(loop, LOOP_GET_STATUS64, &info) != 0 && errno == ENXIO;
+}
+
+int bioscope_release_loop(const char *device, int *loop, bool force, unsigned wait_ms,
+			  struct bioscope_failure *failure)
+{
+	failure->step = NULL;
+	if (!force) {
+		int claim = open_loop(device, O_RDONLY | O_EXCL);
+		if (claim < 0)
+			return failed(failure, "open", -claim);
+		if (fsync(claim) != 0) {
+			int error = errno;
+			close(claim);
+			return failed(failure, "fsync", error);
+		}
+		/* There is always one of ours; two would be waiting for each other. */
+		close(*loop);
+		*loop = claim;
+	}
+	unsigned waited = 0;
+	for (; !bioscope_clear_loop(*loop); waited += POLL_MS) {
 		if (waited >= wait_ms) {
-			if (!force)
-				keep_attached(device);
+			if (!force) {
+				keep_attached(*loop);
+				/* Without the claim, which would keep it from being mounted. */
+				int plain = open_loop(device, O_RDONLY);
+				if (plain >= 0) {
+					close(*loop);
+					*loop = plain;
+				}
+			}
 			return failed(failure, "wait", EBUSY);
 		}
 		sleep_ms(POLL_MS);
 	}
-	return 0;
+	close(*loop);
+	*loop = -1;
+	return is_gone(device_number(device), waited, wait_ms) ? 0 : failed(failure, "wait", EBUSY);
 }

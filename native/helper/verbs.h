@@ -73,11 +73,26 @@ int bioscope_loop_status(const char *device, struct bioscope_loop_state *status,
  * then is given back (EBUSY, step "wait"): nothing has changed. With `force` (its
  * daemon is dead) it is neither claimed nor flushed, and one that is still in use
  * after the wait (EBUSY, step "wait") goes by itself with its last user.
- * ENXIO when it is not configured; EPERM (step "label") when a prefix is given and its
- * label does not begin with it.
+ * ENXIO when it is not configured.
  */
-int bioscope_detach_loop(const char *device, const char *label_prefix, bool force, unsigned wait_ms,
+int bioscope_detach_loop(const char *device, bool force, unsigned wait_ms,
 			 struct bioscope_failure *failure);
+
+/*
+ * The same for a device that was lent to somebody who must not stay behind on it
+ * (native/helper/README.md): `*loop` is an fd of it that the caller has had since before.
+ * It is let go of, and is -1 then, only when nobody else has the device open; until
+ * then `*loop` is an fd of the device, whatever is returned. One that stays in spite of
+ * `force` is the caller's to go on with (bioscope_clear_loop).
+ */
+int bioscope_release_loop(const char *device, int *loop, bool force, unsigned wait_ms,
+			  struct bioscope_failure *failure);
+
+/*
+ * Tries once to clear the device behind `loop`, without flushing it. True when no
+ * other fd of it is open: it is clear, or will be as soon as `loop` is closed.
+ */
+bool bioscope_clear_loop(int loop);
 
 #ifdef __cplusplus
 }

@@ -1,14 +1,18 @@
 /** A FUSE connection and a loop device through the helper, and a daemon that goes away at each step. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { NativeDisk } from '../../app/addon/addon';
 import * as wire from '../../app/contract/wire.gen';
-import { until } from '../support/commands';
+import { command, until } from '../support/commands';
+import { projectDirectory } from '../support/project';
 import { addon, RealHelper } from './real-helper';
 
 const EPERM = 1;
+const EBUSY = 16;
 const MEBIBYTE = 1 << 20;
 
 let directory: string;
@@ -145,6 +149,103 @@ describe('a loop device through the helper', () => {
     });
   });
 });
+
+/** Somebody who has the device open, and may ask for its end himself. */
+async function borrow(device: string) {
+  const script = join(projectDirectory, 'test/helper/borrower.py');
+  const borrower = spawn('/usr/bin/python3', [script, device], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const ended = once(borrower, 'close');
+  let said = '';
+  borrower.stdout.on('data', (text: Buffer) => (said += text.toString()));
+  await until('it is open', () => said === 'open\n');
+  return {
+    clear: async () => {
+      borrower.stdin.write('clear\n');
+      await until('it was asked for', () => said.endsWith('clear\n'));
+    },
+    letGo: async () => {
+      borrower.stdin.end();
+      await ended;
+    },
+  };
+}
+
+describe('a device that its user has open', () => {
+  const attached = async () => {
+    const { handle, connection } = await mount();
+    await serve(connection);
+    const reply = await helper.answer(attachment(handle));
+    expect(reply).toMatchObject({ errno: 0 });
+    return reply?.name ?? '';
+  };
+  const detach = (name: string, flags = 0) =>
+    helper.answer({ verb: wire.BIOSCOPE_HELPER_LOOP_DETACH, name, flags });
+
+  test('is not cleared under him when he asks for it, and can be detached as he lets go', async () => {
+    const device = await attached();
+    const borrower = await borrow(device);
+    // Before Linux 6.11 he would keep an open device that is free for the next.
+    await borrower.clear();
+    expect(loops()).toEqual([basename(device)]);
+    await borrower.letGo();
+    expect(loops()).toEqual([basename(device)]);
+    expect(await detach(device)).toMatchObject({ errno: 0 });
+    expect(loops()).toEqual([]);
+  });
+
+  test('is held by the helper after its socket has ended, until he lets go', async () => {
+    const device = await attached();
+    const borrower = await borrow(device);
+    let over = false;
+    const ended = helper.end().then((end) => {
+      over = true;
+      return end;
+    });
+    await disk?.close();
+    disk = null;
+    const flags = () => readFileSync(`/sys/block/${basename(device)}/loop/autoclear`, 'utf8');
+    await until('it is marked to go', () => flags() === '1\n');
+    await borrower.clear();
+    expect(loops()).toEqual([basename(device)]);
+    expect(over).toBe(false);
+    await borrower.letGo();
+    expect(await ended).toMatchObject({ status: 0 });
+    await until('the loop device is gone', () => loops().length === 0);
+  });
+
+  test('goes as he lets go after a forced detach as well, and the helper is free for others', async () => {
+    const device = await attached();
+    const borrower = await borrow(device);
+    const forced = await detach(device, wire.BIOSCOPE_HELPER_FORCE);
+    expect(forced).toMatchObject({ errno: EBUSY, step: 'wait' });
+    await borrower.clear();
+    expect(loops()).toEqual([basename(device)]);
+    expect(workers()).toEqual([]);
+    expect(await helper.answer({ verb: wire.BIOSCOPE_HELPER_HELLO })).toMatchObject({ errno: 0 });
+    await borrower.letGo();
+    await until('the loop device is gone', () => loops().length === 0);
+  });
+
+  test('is known for the helper’s own whatever he makes of its label', async () => {
+    const device = await attached();
+    // losetup has no words for it: LOOP_SET_STATUS64 with another name.
+    await command('/usr/bin/python3', '-c', relabel, device);
+    expect((await addon.loopStatus(device))?.label).toBe('bioscope@1:another');
+    expect(await detach(device)).toMatchObject({ errno: 0 });
+  });
+});
+
+/** struct loop_info64: 232 bytes, lo_file_name at 56. */
+const relabel = `
+import fcntl, sys
+with open(sys.argv[1], "r+b", buffering=0) as device:
+    info = bytearray(232)
+    fcntl.ioctl(device, 0x4C05, info)
+    info[56:120] = b"bioscope@1:another".ljust(64, b"\\0")
+    fcntl.ioctl(device, 0x4C04, info)
+`;
 
 describe('when the daemon goes away', () => {
   test('after the mount, nothing is left', async () => {

@@ -35,7 +35,7 @@ public:
 	{
 		bioscope_failure failure{};
 		if (!detached_)
-			bioscope_detach_loop(device_, nullptr, true, wait_ms, &failure);
+			bioscope_detach_loop(device_, true, wait_ms, &failure);
 	}
 	Loop(const Loop &) = delete;
 	Loop &operator=(const Loop &) = delete;
@@ -43,7 +43,7 @@ public:
 	const char *device() const { return device_; }
 	int detach(bool force, bioscope_failure &failure, unsigned wait = wait_ms)
 	{
-		int error = bioscope_detach_loop(device_, nullptr, force, wait, &failure);
+		int error = bioscope_detach_loop(device_, force, wait, &failure);
 		detached_ = error == 0;
 		return error;
 	}
@@ -129,7 +129,7 @@ TEST_CASE("loop: what it needs is checked, and the step that failed is named")
 	for (const char *name : {"/dev/loop", "/dev/loop1x", "/dev/sda", "loop0",
 				 "/dev/../dev/loop0", "/dev/loop-control", "/dev/loop99999999"})
 		CHECK(bioscope_loop_status(name, &state, &failure) == EINVAL);
-	CHECK(bioscope_detach_loop("/dev/null", nullptr, true, 0, &failure) == EINVAL);
+	CHECK(bioscope_detach_loop("/dev/null", true, 0, &failure) == EINVAL);
 	CHECK(std::string(failure.step) == "open");
 }
 
@@ -195,7 +195,7 @@ TEST_CASE("loop: many at once find devices of their own")
 							 label.c_str(), device, &failure) ||
 				    bioscope_loop_status(device, &state, &failure) ||
 				    label != state.label ||
-				    bioscope_detach_loop(device, nullptr, false, wait_ms, &failure))
+				    bioscope_detach_loop(device, false, wait_ms, &failure))
 					wrong++;
 			}
 		});
@@ -291,12 +291,62 @@ TEST_CASE("loop: after its daemon was killed the device is recognised and cleare
 		CHECK(pread(dead, bytes.data(), 4096, 0) == -1);
 		CHECK(errno == EIO);
 	}
-	CHECK(bioscope_detach_loop(device, "somebody's", true, wait_ms, &failure) == EPERM);
-	CHECK(std::string(failure.step) == "label");
-	CHECK(bioscope_detach_loop(device, nullptr, true, wait_ms, &failure) == 0);
+	CHECK(bioscope_detach_loop(device, true, wait_ms, &failure) == 0);
 	CHECK(bioscope_loop_status(device, &state, &failure) == ENXIO);
 	// Nothing keeps the image locked.
 	CHECK(error_of([&] { image.open(); }) == 0);
+}
+
+TEST_CASE("loop: one that was lent is not let go of while its borrower has it open")
+{
+	Image image(image_bytes);
+	Loop loop(image.path(), false, "bioscope-test:lent");
+	bioscope_failure failure{};
+	bioscope_loop_state state{};
+	int ours = open(loop.device(), O_RDONLY | O_CLOEXEC);
+	REQUIRE(ours >= 0);
+	int lent = open(loop.device(), O_RDWR | O_CLOEXEC);
+	REQUIRE(lent >= 0);
+
+	CHECK(bioscope_release_loop(loop.device(), &ours, false, 20, &failure) == EBUSY);
+	CHECK(std::string(failure.step) == "wait");
+	REQUIRE(ours >= 0);
+	// Given back as it was: neither marked to go nor claimed.
+	CHECK_FALSE(state_of(loop).autoclear);
+	{
+		FileDescriptor claim(loop.device(), O_RDONLY | O_EXCL);
+		CHECK(static_cast<int>(claim) >= 0);
+	}
+
+	// Who borrowed it asks for its end himself, and gets no empty device for that.
+	REQUIRE(ioctl(lent, LOOP_CLR_FD) == 0);
+	CHECK_FALSE(bioscope_clear_loop(ours));
+	REQUIRE(bioscope_loop_status(loop.device(), &state, &failure) == 0);
+	CHECK(std::string(state.label) == "bioscope-test:lent");
+
+	close(lent);
+	CHECK(bioscope_release_loop(loop.device(), &ours, false, wait_ms, &failure) == 0);
+	CHECK(ours == -1);
+	CHECK(bioscope_loop_status(loop.device(), &state, &failure) == ENXIO);
+}
+
+TEST_CASE("loop: one that was lent and is mounted is refused, and stays held")
+{
+	Image image(image_bytes);
+	Loop loop(image.path(), false);
+	bioscope_failure failure{};
+	int ours = open(loop.device(), O_RDONLY | O_CLOEXEC);
+	REQUIRE(ours >= 0);
+	{
+		FileDescriptor claim(loop.device(), O_RDONLY | O_EXCL);
+		CHECK(bioscope_release_loop(loop.device(), &ours, false, wait_ms, &failure) ==
+		      EBUSY);
+		CHECK(std::string(failure.step) == "open");
+		CHECK(fcntl(ours, F_GETFD) >= 0);
+		CHECK_FALSE(bioscope_clear_loop(ours));
+	}
+	CHECK(bioscope_release_loop(loop.device(), &ours, true, wait_ms, &failure) == 0);
+	CHECK(ours == -1);
 }
 
 TEST_SUITE_END();

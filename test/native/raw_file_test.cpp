@@ -262,6 +262,6 @@ TEST_CASE("raw file: a block device is claimed, read, written and zeroed" *
 		CHECK(std::equal(back.begin() + 5120, back.end(), data.begin() + 5120));
 		CHECK(file->flush() == 0);
 	}
-	CHECK(bioscope_detach_loop(device, nullptr, false, 3000, &failure) == 0);
+	CHECK(bioscope_detach_loop(device, false, 3000, &failure) == 0);
 	CHECK(zero(file_bytes(directory / "image", 1024, 4608)));
 }

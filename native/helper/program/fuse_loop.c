@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <linux/loop.h>
 #include <linux/openat2.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,8 @@
 
 /* How long a device may stay open elsewhere (udev looks at it) before detaching gives up. */
 #define DETACH_WAIT_MS 3000
+/* How often a device that somebody else has open still is looked at. */
+#define CLEAR_AGAIN_MS 200
 
 /* One parameter of the file system that is being made. */
 static int configure(int context, const char *key, unsigned value)
@@ -143,7 +146,7 @@ int loop_attach(struct work *work)
 	struct loop_info64 info;
 	error = open_loop(work, device, &info, &work->loop);
 	if (error) {
-		bioscope_detach_loop(device, NULL, true, 0, &failure);
+		bioscope_detach_loop(device, true, 0, &failure);
 		return error;
 	}
 	/* Kept open by the server for as long as it is lent: see open_loop. */
@@ -173,42 +176,67 @@ int loop_status(struct work *work)
 	return 0;
 }
 
-int loop_detach(struct work *work)
+/* A device that this helper did not make: of one that was killed, or of another of this user. */
+static int open_unheld(struct work *work, const char *device, int *loop)
 {
-	char prefix[BIOSCOPE_LOOP_LABEL_BYTES];
-	const char *device = work->request.name;
-	bool force = work->request.flags & BIOSCOPE_HELPER_FORCE;
 	struct loop_info64 info;
-	int loop = -1;
-	int error = open_loop(work, device, &info, &loop);
+	int error = open_loop(work, device, &info, loop);
 	if (error)
 		return error;
-	if (own_label(work->session->uid, (const char *)info.lo_file_name) == NULL) {
-		close(loop);
-		return failed(work, "label", EPERM);
-	}
-	/* Taken back first: the next who gets this device must not find it lent. */
+	if (own_label(work->session->uid, (const char *)info.lo_file_name) != NULL)
+		return 0;
+	close(*loop);
+	*loop = -1;
+	return failed(work, "label", EPERM);
+}
+
+/*
+ * Clears it once no other fd of it is open, in a process of its own, which nobody
+ * waits for. False when there can be none.
+ */
+static bool clear_later(int loop)
+{
+	pid_t pid = fork();
+	if (pid != 0)
+		return pid > 0;
+	/* The device alone: the daemon's socket must not stay open for it. */
+	if (loop > 3)
+		close_range(3, (unsigned)loop - 1, 0);
+	close_range((unsigned)loop + 1, ~0U, 0);
+	while (!bioscope_clear_loop(loop))
+		poll(NULL, 0, CLEAR_AGAIN_MS);
+	_exit(0);
+}
+
+int loop_detach(struct work *work)
+{
+	const char *device = work->request.name;
+	bool force = work->request.flags & BIOSCOPE_HELPER_FORCE;
+	bool held = work->loop >= 0;
+	/* What is held since it was made is ours, whatever its borrower has made of its label. */
+	int loop = work->loop;
+	int error = held ? 0 : open_unheld(work, device, &loop);
+	if (error)
+		return error;
+	/* Taken back first: from here on it can only become free. */
 	if (work->session->uid != 0)
 		(void)lend(device, 0);
-	if (work->loop >= 0)
-		close(work->loop);
-	close(loop);
-	work->loop = -1;
 	struct bioscope_failure failure;
-	label_in_kernel(work->session->uid, "bioscope:", prefix);
-	error = bioscope_detach_loop(device, prefix, force, DETACH_WAIT_MS, &failure);
-	if (!error)
-		return 0;
-	/* It stays, or goes with its last user: until then it is the user's as before. */
-	struct work ignored = {0};
-	if (!force && open_loop(&ignored, device, &info, &work->loop) == 0) {
-		if (own_label(work->session->uid, (const char *)info.lo_file_name) != NULL) {
-			if (work->session->uid != 0)
-				(void)lend(device, work->session->uid);
-		} else {
-			close(work->loop);
-			work->loop = -1;
-		}
+	work->loop = -1;
+	error = bioscope_release_loop(device, &loop, force, DETACH_WAIT_MS, &failure);
+	if (loop < 0)
+		return error ? failed(work, failure.step, error) : 0;
+	if (!force) {
+		/* It stays, and is the user's as before. */
+		if (work->session->uid != 0)
+			(void)lend(device, work->session->uid);
+		work->loop = loop;
+	} else if (held && !clear_later(loop)) {
+		work->loop = loop; /* then at the end of this helper */
+	} else {
+		/* One that is not held has, as a rule, another helper to see to it: two would wait
+		 * for each other. */
+		close(loop);
 	}
 	return failed(work, failure.step, error);
 }

@@ -14,7 +14,8 @@
  *
  * A worker is a fork of the one that serves. It does one verb, may block, and
  * may die of it; the one that serves never waits for anything that a user can
- * hold up, so that it can always clean up after the end of its socket.
+ * hold up, so that it can always clean up after the end of its socket. The last
+ * of that does wait: README.md, "A loop device that was lent".
  */
 #ifndef BIOSCOPE_HELPER_INTERNAL_H
 #define BIOSCOPE_HELPER_INTERNAL_H
@@ -33,6 +34,7 @@ enum group { GROUP_MODULE, GROUP_DM_USER, GROUP_ADOPT, GROUP_FUSE_LOOP, GROUP_AN
 struct session {
 	uid_t uid;
 	gid_t gid;
+	pid_t asker; /* the daemon's process, for the log */
 	enum group group;
 };
 

@@ -41,7 +41,7 @@ static uid_t find_owner(void)
 }
 
 /* The daemon made the socketpair: the kernel noted who that was. */
-static gid_t check_socket(uid_t owner)
+static struct ucred check_socket(uid_t owner)
 {
 	int domain = 0, type = 0;
 	struct ucred peer;
@@ -54,7 +54,7 @@ static gid_t check_socket(uid_t owner)
 	length = sizeof(peer);
 	if (getsockopt(0, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 || peer.uid != owner)
 		refuse("the daemon's socket belongs to another user");
-	return peer.gid;
+	return peer;
 }
 
 int main(int count, char *arguments[])
@@ -65,7 +65,9 @@ int main(int count, char *arguments[])
 		    "usage: bioscope-helper module|dm-user|adopt|fuse-loop, started by Bioscope");
 	session.uid = find_owner();
 	forget_the_caller();
-	session.gid = check_socket(session.uid);
+	struct ucred peer = check_socket(session.uid);
+	session.gid = peer.gid;
+	session.asker = peer.pid;
 	openlog("bioscope-helper", LOG_PID | LOG_NDELAY, LOG_AUTHPRIV);
 	confine(session.group);
 	int socket = fcntl(0, F_DUPFD_CLOEXEC, 3);
@@ -77,10 +79,11 @@ int main(int count, char *arguments[])
 		if (dup3(nothing, fd, 0) < 0)
 			refuse("/dev/null cannot be opened");
 	close(nothing);
-	syslog(LOG_NOTICE, "uid %u: started for %s", (unsigned)session.uid, arguments[1]);
+	syslog(LOG_NOTICE, "uid %u, process %d: started for %s", (unsigned)session.uid,
+	       (int)session.asker, arguments[1]);
 	if (session.group == GROUP_FUSE_LOOP && session.uid != 0)
 		loop_sweep(session.uid);
 	serve(&session, socket);
-	syslog(LOG_NOTICE, "uid %u: ended", (unsigned)session.uid);
+	syslog(LOG_NOTICE, "uid %u, process %d: ended", (unsigned)session.uid, (int)session.asker);
 	return 0;
 }

@@ -24,6 +24,8 @@
 #define SEND_MS 10000
 /* How long workers may go on once the socket has ended. */
 #define GRACE_MS 5000
+/* How often loop devices that somebody else has open still are looked at then. */
+#define CLEAR_AGAIN_MS 200
 
 struct worker {
 	pid_t pid; /* 0: this place is free */
@@ -70,9 +72,10 @@ static void note(const struct server *server, const struct verb *verb,
 	for (char *c = name; *c; c++)
 		if (!isprint((unsigned char)*c))
 			*c = '?';
-	syslog(LOG_NOTICE, "uid %u: %s%s%s: %s%s%s", (unsigned)server->session->uid, verb->name,
-	       name[0] ? " " : "", name, reply->error ? strerror((int)reply->error) : "done",
-	       reply->error ? " at " : "", reply->error ? reply->step : "");
+	syslog(LOG_NOTICE, "uid %u, process %d: %s%s%s: %s%s%s", (unsigned)server->session->uid,
+	       (int)server->session->asker, verb->name, name[0] ? " " : "", name,
+	       reply->error ? strerror((int)reply->error) : "done", reply->error ? " at " : "",
+	       reply->error ? reply->step : "");
 }
 
 /* Sends one frame with descriptors. 0 or an errno. */
@@ -270,12 +273,14 @@ static int mount_for(struct server *server, const struct verb *verb,
 	return sent;
 }
 
-static int unmount_for(struct server *server, const struct bioscope_helper_request *request)
+static int unmount_for(struct server *server, const struct verb *verb,
+		       const struct bioscope_helper_request *request)
 {
 	struct mount *mount = find_mount(server, request->handle);
 	struct bioscope_helper_reply reply = {0};
 	close(mount->fd);
 	mount->handle = 0;
+	note(server, verb, request, &reply);
 	return answer(server, request, &reply, NULL, 0);
 }
 
@@ -303,8 +308,9 @@ static int take_request(struct server *server)
 	int error = 0;
 	const struct verb *verb = check_request(server->session, &request, &error);
 	if (verb == NULL) {
-		syslog(LOG_WARNING, "uid %u: a request was refused: verb %u, %s",
-		       (unsigned)server->session->uid, request.verb, strerror(error));
+		syslog(LOG_WARNING, "uid %u, process %d: a request was refused: verb %u, %s",
+		       (unsigned)server->session->uid, (int)server->session->asker, request.verb,
+		       strerror(error));
 		return error == EPROTO ? EPROTO : refuse(server, &request, "request", error);
 	}
 	if (verb->on_mount && find_mount(server, request.handle) == NULL)
@@ -315,7 +321,7 @@ static int take_request(struct server *server)
 	case BIOSCOPE_HELPER_FUSE_MOUNT:
 		return mount_for(server, verb, &request);
 	case BIOSCOPE_HELPER_FUSE_UNMOUNT:
-		return unmount_for(server, &request);
+		return unmount_for(server, verb, &request);
 	default:
 		return start_worker(server, verb, &request);
 	}
@@ -326,16 +332,6 @@ static void give_back(const char *device)
 	struct stat status;
 	if (lstat(device, &status) == 0)
 		(void)lend_node(device, major(status.st_rdev), minor(status.st_rdev), NULL, 0);
-}
-
-/* A loop device that nobody serves any more: it goes now, or with its last user. */
-static void clear_loop(struct loop *loop)
-{
-	struct bioscope_failure failure;
-	give_back(loop->device);
-	close(loop->fd);
-	(void)bioscope_detach_loop(loop->device, "bioscope@", true, 0, &failure);
-	loop->device[0] = '\0';
 }
 
 /* Keeps a loop device that an attach made, or that a detach gave back. */
@@ -388,12 +384,7 @@ static int take_reply(struct server *server, struct worker *worker)
 			;
 		worker->pid = 0;
 	}
-	/* An attach that nobody will hear of any more is undone. */
-	if (sent != 0 && worker->verb->number == BIOSCOPE_HELPER_LOOP_ATTACH && reply.error == 0) {
-		struct loop *loop = find_loop(server, reply.name);
-		if (loop != NULL)
-			clear_loop(loop);
-	}
+	/* That ends the connection, and with it goes a device that nobody has heard of. */
 	return sent;
 }
 
@@ -435,12 +426,35 @@ static bool has_workers(const struct server *server)
 	return false;
 }
 
-/* Targets stay, for the next daemon; a mount or a loop device has nobody left to serve it. */
-static void clean_up(struct server *server)
+static void give_back_loops(const struct server *server)
 {
 	for (size_t i = 0; i < BIOSCOPE_HELPER_LOOPS_MOST; i++)
 		if (server->loops[i].device[0])
 			give_back(server->loops[i].device);
+}
+
+/* Clears every loop device that nobody else has open: true when none is left. */
+static bool clear_loops(struct server *server)
+{
+	bool all = true;
+	for (size_t i = 0; i < BIOSCOPE_HELPER_LOOPS_MOST; i++) {
+		struct loop *loop = &server->loops[i];
+		if (loop->device[0] == '\0')
+			continue;
+		if (!bioscope_clear_loop(loop->fd)) {
+			all = false;
+			continue;
+		}
+		close(loop->fd);
+		loop->device[0] = '\0';
+	}
+	return all;
+}
+
+/* Targets stay, for the next daemon; a mount or a loop device has nobody left to serve it. */
+static void clean_up(struct server *server)
+{
+	give_back_loops(server);
 	for (size_t i = 0; i < BIOSCOPE_HELPER_MOUNTS_MOST; i++)
 		if (server->mounts[i].handle != 0)
 			close(server->mounts[i].fd);
@@ -450,9 +464,10 @@ static void clean_up(struct server *server)
 	for (size_t i = 0; i < BIOSCOPE_HELPER_IN_FLIGHT_MOST; i++)
 		if (server->workers[i].pid != 0)
 			kill(server->workers[i].pid, SIGKILL);
-	for (size_t i = 0; i < BIOSCOPE_HELPER_LOOPS_MOST; i++)
-		if (server->loops[i].device[0])
-			clear_loop(&server->loops[i]);
+	/* Workers may have made some more meanwhile. */
+	give_back_loops(server);
+	while (!clear_loops(server))
+		poll(NULL, 0, CLEAR_AGAIN_MS);
 }
 
 void serve(const struct session *session, int socket)
@@ -464,8 +479,8 @@ void serve(const struct session *session, int socket)
 	while (!error)
 		error = turn(&server, true, -1);
 	if (error != ESHUTDOWN)
-		syslog(LOG_WARNING, "uid %u: the connection ends: %s", (unsigned)session->uid,
-		       strerror(error));
+		syslog(LOG_WARNING, "uid %u, process %d: the connection ends: %s",
+		       (unsigned)session->uid, (int)session->asker, strerror(error));
 	/* Nothing can be sent any more, whoever still has the other end. */
 	shutdown(socket, SHUT_RDWR);
 	clean_up(&server);

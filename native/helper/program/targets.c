@@ -195,6 +195,18 @@ int target_status(struct work *work)
 	return error ? error : describe(work, &device, work->request.name);
 }
 
+/* A target that was made, and of which nobody will hear: it must not stay. */
+static void undo_create(const struct work *work, const char *name, const char *uuid)
+{
+	struct work unheard = *work;
+	const char *const abort[] = {"dmsetup", "message", "--uuid", uuid, "0", "abort", NULL};
+	const char *const remove[] = {"dmsetup",    "remove", "--noudevsync",
+				      "--deferred", name,     NULL};
+	/* udev's first look at it may be waiting for an answer. */
+	(void)dmsetup(&unheard, "dmsetup message", abort);
+	(void)dmsetup(&unheard, "dmsetup remove", remove);
+}
+
 int target_create(struct work *work)
 {
 	char name[NAME_BYTES], uuid[NAME_BYTES], table[TABLE_BYTES], path[NAME_BYTES + 16];
@@ -226,15 +238,20 @@ int target_create(struct work *work)
 	if (error)
 		return error;
 	error = find_own(work, &device, &own);
-	if (error)
+	if (error) {
+		undo_create(work, name, uuid);
 		return error;
+	}
 	snprintf(path, sizeof(path), "/dev/dm-%u", device.minor);
 	/* Where it cannot be lent the user goes through root, as with any other device. */
 	(void)lend_node(path, device.major, device.minor, uuid, work->session->uid);
 	/* Where there is no udev this is another node, not a link. */
 	snprintf(path, sizeof(path), "/dev/mapper/%.120s", name);
 	(void)lend_node(path, device.major, device.minor, uuid, work->session->uid);
-	return describe(work, &device, work->request.name);
+	error = describe(work, &device, work->request.name);
+	if (error)
+		undo_create(work, name, uuid);
+	return error;
 }
 
 /* A verb that needs no more than the UUID, with at most one option before it. */
