@@ -144,6 +144,14 @@ async function native() {
   return sum(outcomes);
 }
 
+/** The helper as pkexec starts it, in a system of its own. */
+async function helper() {
+  if (process.getuid() === 0) return vitest(['helper'], { timeoutSeconds: 900 });
+  const name = 'the helper itself, and with a real polkit';
+  const reason = 'needs root: the helper is started as pkexec starts it, and users are made for it';
+  return { passed: 0, failed: 0, skips: [{ name, reason }], failures: [] };
+}
+
 /** The helper's verbs against hostile requests, for some seconds: one test, and how many it tried. */
 async function fuzzHelper() {
   const repeat = 'npm run fuzz:helper';
@@ -182,7 +190,7 @@ export const suites = [
   {
     name: 'helper',
     about: 'the privileged helper, with a real polkit and with hostile requests',
-    work: async () => sum([await vitest(['helper'], { timeoutSeconds: 900 }), await fuzzHelper()]),
+    work: async () => sum([await helper(), await fuzzHelper()]),
   },
   {
     name: 'e2e',

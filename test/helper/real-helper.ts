@@ -32,6 +32,8 @@ export class RealHelper {
     group: string,
     options: {
       readonly program?: string;
+      /** Words before the group. */
+      readonly before?: readonly string[];
       readonly environment?: Readonly<Record<string, string>>;
     } = {},
   ) {
@@ -39,7 +41,7 @@ export class RealHelper {
       if (frame === null) this.over = true;
       else this.replies.push(decodeReply(frame, descriptors));
     });
-    this.child = spawn(options.program ?? builtHelper, [group], {
+    this.child = spawn(options.program ?? builtHelper, [...(options.before ?? []), group], {
       env: options.environment ?? {},
       stdio: [this.socket.peer, 'ignore', 'pipe'],
     });

@@ -4,25 +4,13 @@
  * and control devices; real targets are for the machine in test/kmod and test/route.
  */
 import { execFileSync } from 'node:child_process';
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, fstatSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { rootPrivileges } from '../../app/privileged/root';
 import type { TargetVerbs } from '../../app/privileged/targets';
 import { until } from '../support/commands';
-import { projectDirectory } from '../support/project';
+import { FakePrograms } from './fake-programs';
 import { addon } from './real-helper';
 
 const devices = (...rows: string[]) => rows.map((row) => `${row.replaceAll('|', '\t')}\n`).join('');
@@ -32,65 +20,28 @@ const byHand = '254|5|1|L-sr||by-hand';
 const linear = '254|6|0|L--w|LVM-abc|vg-home';
 const statusLine = '0 2048 user 0 0 1 5 0 0 0 0 0 ready\n';
 
+let programs: FakePrograms;
 let directory: string;
 let control: string;
 let targets: TargetVerbs;
 
-/** Every run since the last `beforeEach`: its arguments. */
-function runs(): string[][] {
-  const path = join(directory, 'runs');
-  if (!existsSync(path)) return [];
-  const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
-  return lines.map((line) => line.split('\x1f').slice(0, -1));
-}
-
-/** What the next runs of `dmsetup VERB` answer; by default nothing, and status 0. */
-function answer(verb: string, said: string, words = '', status = 0): void {
-  const stem = join(directory, `answer-${verb}`);
-  writeFileSync(`${stem}.out`, said);
-  writeFileSync(`${stem}.err`, words);
-  writeFileSync(`${stem}.status`, String(status));
-}
+const runs = () => programs.runs();
+const answer: FakePrograms['answer'] = (...what) => {
+  programs.answer(...what);
+};
 
 beforeAll(() => {
-  directory = mkdtempSync(join(tmpdir(), 'bioscope-targets-'));
-  control = join(directory, 'dm-user');
-  const script = join(directory, 'program');
-  // One script for both: it notes how it was run, and says what it was told to.
-  writeFileSync(
-    script,
-    `#!/bin/sh
-{ printf '%s\\037' "$@"; echo; } >> ${directory}/runs
-env > ${directory}/environment
-stem=${directory}/answer-$1
-while [ -e $stem.wait ]; do sleep 0.05; done
-[ ! -e $stem.out ] || { cat $stem.out; cat $stem.err >&2; exit "$(cat $stem.status)"; }
-`,
-  );
-  chmodSync(script, 0o755);
-  writeFileSync(
-    join(directory, 'paths.c'),
-    `#include "internal.h"
-const char *const program_paths[PROGRAM_COUNT][3] = {{"${script}"}, {"${script}"}};
-const char control_directory[] = "${control}";
-`,
-  );
-  execFileSync('make', [
-    '-C',
-    join(projectDirectory, 'native/helper/program'),
-    `OUT=${directory}`,
-    `PATHS=${directory}/paths.c`,
-  ]);
-  const verbs = rootPrivileges(addon, join(directory, 'bioscope-helper')).targets;
+  programs = new FakePrograms();
+  ({ directory, control } = programs);
+  const verbs = rootPrivileges(addon, programs.helper).targets;
   if (verbs === null) throw new Error('root has no targets');
   targets = verbs;
 });
 afterAll(() => {
-  rmSync(directory, { recursive: true, force: true });
+  programs.end();
 });
 beforeEach(() => {
-  execFileSync('sh', ['-c', `rm -rf ${directory}/runs ${directory}/answer-* ${control}`]);
-  mkdirSync(control);
+  programs.forget();
 });
 
 const info = [
@@ -128,6 +79,32 @@ describe('what dmsetup is run with', () => {
         '--readonly',
       ],
       info,
+      // Nobody will hear of it: it must not stay.
+      ['message', '--uuid', 'BIOSCOPE-0-d1', '0', 'abort'],
+      ['remove', '--noudevsync', '--deferred', 'bioscope-0-d1'],
+    ]);
+  });
+
+  test('a target that was made and cannot be told of is taken away again, for its own reason', async () => {
+    answer('info', '');
+    // Found once it has been made, but without a status.
+    answer('create', '');
+    programs.answerAfter('create', 'info', devices(mine));
+    answer('status', '', 'device-mapper: status ioctl failed: Input/output error', 1);
+    const options = {
+      tag: 'd1',
+      sectors: 8n,
+      readOnly: false,
+      discards: false,
+      writeZeroes: false,
+    };
+    await expect(targets.create(options)).rejects.toMatchObject({
+      code: 'EIO',
+      syscall: 'dmsetup status',
+    });
+    expect(runs().slice(-2)).toEqual([
+      ['message', '--uuid', 'BIOSCOPE-0-d1', '0', 'abort'],
+      ['remove', '--noudevsync', '--deferred', 'bioscope-0-d1'],
     ]);
   });
 
