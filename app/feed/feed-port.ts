@@ -10,6 +10,12 @@ export interface Port {
   postMessage(message: FeedMessage): void;
 }
 
+/**
+ * Records read before they may be sent, at most: 64 MiB, a second at a million a second.
+ * A worker that is busy for longer than a ring lasts has lost nothing then.
+ */
+const AHEAD_RECORDS = 1_048_576;
+
 export class FeedPort {
   private readonly port: Port;
   private readonly make: (disk: FollowedDisk) => Source;
@@ -55,7 +61,8 @@ export class FeedPort {
 
   /**
    * Sends what there is, as far as the credits reach, a batch from each disk in
-   * turn. Returns the number of records sent. Throws when the port does: the
+   * turn, and reads ahead when they are spent. Returns the number of records that
+   * were sent or read ahead. Throws when the port does: the
    * records of that batch are then lost to this port, which must be given up.
    */
   poll(buffer: ArrayBuffer): number {
@@ -77,12 +84,24 @@ export class FeedPort {
       sent += rowsOf(batch);
       this.send(batch);
     }
-    return sent;
+    return this.credits > 0 ? sent : sent + this.readAhead(buffer);
   }
 
   close(): void {
     for (const source of this.sources) source.close();
     this.sources = [];
+  }
+
+  private readAhead(buffer: ArrayBuffer): number {
+    const before = this.sources.reduce((sum, { ahead = 0 }) => sum + ahead, 0);
+    let read = 0;
+    let silent = 0;
+    while (before + read < AHEAD_RECORDS && silent < this.sources.length) {
+      const more = this.sources[this.turn++ % this.sources.length]?.readAhead?.(buffer) ?? 0;
+      silent = more === 0 ? silent + 1 : 0;
+      read += more;
+    }
+    return read;
   }
 
   private send(batch: FeedMessage): void {

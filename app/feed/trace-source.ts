@@ -20,8 +20,18 @@ export interface Source {
   begin(): FeedMessage | null;
   /** What comes next, through `buffer` (BATCH_RECORDS long); null when there is nothing now. */
   next(buffer: ArrayBuffer): FeedMessage | null;
+  /** Records that `readAhead` holds for `next`; none in what does not read ahead. */
+  readonly ahead?: number;
+  /**
+   * Takes what would be gone before `next` may be asked, through `buffer`. Returns what
+   * `ahead` grew by: at least LEAST_AHEAD where there was anything.
+   */
+  readAhead?(buffer: ArrayBuffer): number;
   close(): FeedMessage;
 }
+
+/** A batch read ahead counts for so many records at least: so that small ones stay few. */
+const LEAST_AHEAD = BATCH_RECORDS / 8;
 
 /** Throws when it cannot be read (yet). */
 export type OpenTrace = (disk: FollowedDisk) => NativeTraceReader;
@@ -31,6 +41,7 @@ export class TraceSource implements Source {
   private readonly open: OpenTrace;
   private reader: NativeTraceReader | null = null;
   private isDrained = false;
+  private batches: { readonly batch: FeedMessage; readonly counts: number }[] = [];
 
   /** Opens nothing yet: see `begin`. */
   constructor(disk: FollowedDisk, open: OpenTrace) {
@@ -58,7 +69,24 @@ export class TraceSource implements Source {
     };
   }
 
+  get ahead(): number {
+    return this.batches.reduce((sum, { counts }) => sum + counts, 0);
+  }
+
+  /** The ring is overwritten, whether its records can be sent or not. */
+  readAhead(buffer: ArrayBuffer): number {
+    const batch = this.read(buffer);
+    if (batch === null) return 0;
+    const counts = Math.max(batch.count, LEAST_AHEAD);
+    this.batches.push({ batch, counts });
+    return counts;
+  }
+
   next(buffer: ArrayBuffer): FeedMessage | null {
+    return this.batches.shift()?.batch ?? this.read(buffer);
+  }
+
+  private read(buffer: ArrayBuffer): (FeedMessage & { type: 'batch' }) | null {
     if (!this.reader || this.isDrained) return null;
     // Asked before the read: what was written before the close is then read.
     const isClosed = this.reader.closed;
@@ -74,6 +102,7 @@ export class TraceSource implements Source {
   close(): FeedMessage {
     this.reader?.close();
     this.reader = null;
+    this.batches = [];
     return { type: 'closed', disk: this.disk.id };
   }
 }

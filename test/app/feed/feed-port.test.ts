@@ -100,6 +100,48 @@ describe('a port of the feed', () => {
     );
   });
 
+  it('reads ahead while the window gives no credits, and sends that first when it does', () => {
+    trace('a').waiting = (INITIAL_CREDITS + 2) * BATCH_RECORDS;
+    port.follow([disk('a')], buffer);
+    port.poll(buffer);
+    expect(trace('a').waiting).toBe(0);
+    // What was lost by then comes behind what was read before.
+    trace('a').waiting = 5;
+    trace('a').overrun = 7n;
+    port.poll(buffer);
+    port.receive({ type: 'credit', batches: 3 });
+    port.poll(buffer);
+    const last = batches().slice(INITIAL_CREDITS);
+    expect(last.map(({ count, lost }) => [count, lost])).toEqual([
+      [BATCH_RECORDS, 0n],
+      [BATCH_RECORDS, 0n],
+      [5, 7n],
+    ]);
+    expect(last.map(({ records }) => Number(new DataView(records).getBigUint64(0, true)))).toEqual(
+      [0, 1, 2].map((batch) => (INITIAL_CREDITS + batch) * BATCH_RECORDS + 1),
+    );
+  });
+
+  it('reads no more than a million records ahead, however small their batches', () => {
+    port.follow([disk('a')], buffer);
+    trace('a').waiting = 400 * BATCH_RECORDS;
+    port.poll(buffer);
+    expect(trace('a').waiting).toBe((400 - INITIAL_CREDITS) * BATCH_RECORDS - 1_048_576);
+    expect(port.poll(buffer)).toBe(0);
+    // One at a time, to a window that has not drawn anything for long.
+    port = new FeedPort(
+      { postMessage: (message) => sent.push(message) },
+      (one) => new TraceSource(one, () => trace('b')),
+    );
+    port.follow([disk('b')], buffer);
+    let polls = 0;
+    do {
+      trace('b').waiting = 1;
+      port.poll(buffer);
+    } while (trace('b').waiting === 0 && ++polls < 5000);
+    expect(polls).toBe(INITIAL_CREDITS + 1024);
+  });
+
   it('gives every disk its turn while one is too busy for the credits', () => {
     trace('a').waiting = 100 * BATCH_RECORDS;
     trace('b').waiting = 10;
