@@ -14,22 +14,30 @@ export class RowView {
   #data = noRecords;
   #offset = 0;
   #epoch = 0n;
+  #gone: readonly number[] = [];
 
   /** Reads the rows of `frame` from now on. */
   open(frame: Frame): void {
     this.openRecords(frame.records, frame.epochMonotonicNs);
+    this.#gone = frame.gone;
   }
 
   openRecords(records: ArrayBuffer, epochMonotonicNs: bigint): void {
     this.#data = new DataView(records);
     this.#epoch = epochMonotonicNs;
     this.#offset = 0;
+    this.#gone = [];
   }
 
   /** Moves to the row `index` of the frame. */
   at(index: number): this {
     this.#offset = index * RECORD_BYTES;
     return this;
+  }
+
+  /** The row has left since it was sorted: only its sequence is known. */
+  get isGone(): boolean {
+    return this.#gone.length > 0 && this.#gone.includes(this.#offset / RECORD_BYTES);
   }
 
   #wide(field: number): number {

@@ -13,13 +13,14 @@ import { TraceSession } from './trace-session';
 import { useTraceView } from './view-state';
 import { readWholePayload } from './whole-payload';
 import type { DerivedMessage, DerivedRequest } from './worker/derived/derived-views';
-import type {
-  PayloadSearch,
-  Query,
-  QueryAnswer,
-  TraceTotals,
-  WorkerMessage,
-  WorkerRequest,
+import {
+  isSameSorting,
+  type PayloadSearch,
+  type Query,
+  type QueryAnswer,
+  type TraceTotals,
+  type WorkerMessage,
+  type WorkerRequest,
 } from './worker/protocol';
 
 /** Numbers of a frame, at a pace for reading. */
@@ -32,6 +33,8 @@ export interface FrameCounts {
   readonly below: number;
   /** How far the filter is with payloads; null if it looks into none. */
   readonly search: PayloadSearch | null;
+  /** How far the rows are sorted, 0 … 1; null when the order asked for is the one that is shown. */
+  readonly sortProgress: number | null;
   readonly totals: readonly TraceTotals[];
 }
 
@@ -44,6 +47,7 @@ const noCounts: FrameCounts = {
   left: 0,
   below: 0,
   search: null,
+  sortProgress: null,
   totals: [],
 };
 
@@ -73,7 +77,10 @@ function updateCounts(): void {
   if (!frame) return;
   const { matched, total, heldBack, left, search, totals } = frame;
   const below = Math.max(0, Math.floor(frame.end - bottom));
-  counts = { matched, total, heldBack, left, below, search, totals };
+  // The same order made anew, of newer rows, goes on unseen.
+  const isOther = !isSameSorting(frame.sorting, useTraceView.getState().sorting);
+  const sortProgress = isOther ? (frame.sortProgress ?? 0) : null;
+  counts = { matched, total, heldBack, left, below, search, sortProgress, totals };
   for (const listener of countListeners) listener();
 }
 

@@ -13,7 +13,13 @@ import { allOf, type Filter } from '../../app/filter/filter';
 import { parseFilter } from '../../app/filter/parse';
 import { RowView } from './row-view';
 import type { TraceViewState } from './view-state';
-import type { Frame, Sorting, View, WorkerRequest } from './worker/protocol';
+import {
+  isSameSorting,
+  type Frame,
+  type Sorting,
+  type View,
+  type WorkerRequest,
+} from './worker/protocol';
 
 /** What is remembered of a disk while another one is looked at. */
 interface Place {
@@ -56,6 +62,8 @@ export class TraceSession {
   #selectedOrdinal: number | null = null;
   /** Where a range of selected rows begins, a sequence; it ends at the selected row. */
   #rangeFrom: number | null = null;
+  /** The order of the rows in the frames: ordinals are of that one. */
+  #shownSorting: Sorting | null = null;
   /** The row that shall keep its place, as of the last view sent. */
   #anchor: View['anchor'] = null;
 
@@ -94,12 +102,19 @@ export class TraceSession {
 
   /** Takes a frame. The caller draws it and then says `drawn`. */
   receive(frame: Frame): void {
+    // Made before the view that is on its way: what it says of places is old.
+    if (frame.serial !== this.#serial) return;
     this.#isWaiting = false;
     const { disk } = this.#state.getState();
     // A frame of the disk looked at before: the next view is still to be sent.
     if (frame.disk !== null && frame.disk !== disk) return;
     this.#frame = frame;
     if (frame.disk === null) return;
+    if (!isSameSorting(frame.sorting, this.#shownSorting)) {
+      this.#shownSorting = frame.sorting;
+      // A sorted list begins at its top.
+      if (frame.sorting !== null) this.#top = 0;
+    }
     if (!this.#state.getState().following && frame.shift !== 0) {
       this.#top += frame.shift;
       this.#isDirty = true;
@@ -142,6 +157,7 @@ export class TraceSession {
     this.#rangeFrom = null;
     this.#frame = null;
     this.#drawn = null;
+    this.#shownSorting = null;
     this.#top = 0;
     this.#anchor = place.topSequence === null ? null : { sequence: place.topSequence, ordinal: 0 };
     this.#state.setState({
@@ -192,6 +208,7 @@ export class TraceSession {
     const canExtend = extend && this.#state.getState().sorting === null;
     this.#rangeFrom = canExtend ? (this.#rangeFrom ?? this.selectedSequence) : null;
     const sequence = this.#sequenceAt(ordinal);
+    if (sequence !== null && this.#row.isGone) return;
     this.#selection = sequence === null ? { ordinal } : { sequence };
     this.#selectedOrdinal = ordinal;
     this.#state.setState({ following: false });
@@ -227,7 +244,9 @@ export class TraceSession {
       home: frame.first,
       end: frame.end - 1,
     }[movement];
-    const ordinal = Math.max(frame.first, Math.min(target, frame.end - 1));
+    const isUpwards = movement === 'up' || movement === 'page-up' || movement === 'end';
+    const nearest = Math.max(frame.first, Math.min(target, frame.end - 1));
+    const ordinal = this.#keptFrom(nearest, isUpwards ? -1 : 1);
     this.#state.setState({ following: false });
     this.#reveal(ordinal);
     this.selectAt(ordinal, extend);
@@ -302,12 +321,11 @@ export class TraceSession {
     this.#changed();
   }
 
-  /** Sorts the rows; null for the order of arrival. A sorted list begins at its top. */
+  /** Sorts the rows; null for the order of arrival. The rows stay as they are until they are sorted. */
   sort(sorting: Sorting | null): void {
+    this.#holdStill();
     this.#state.setState({ sorting, following: sorting === null });
-    this.#anchor = null;
     this.#rangeFrom = null;
-    this.#top = sorting === null ? this.#top : 0;
     this.#changed();
   }
 
@@ -327,7 +345,7 @@ export class TraceSession {
     const from = Math.floor(this.#top) - visible;
     const top = Math.floor(this.#top);
     const topSequence = this.#sequenceAt(top);
-    if (following || sorting !== null) this.#anchor = null;
+    if (following || this.#shownSorting !== null) this.#anchor = null;
     else if (topSequence !== null) this.#anchor = { sequence: topSequence, ordinal: top };
     this.#isDirty = false;
     this.#isWaiting = true;
@@ -338,6 +356,7 @@ export class TraceSession {
         disk,
         filter: allOf([family, filter]),
         sorting,
+        shownSorting: this.#shownSorting,
         clearedThrough: this.#clearedThrough,
         pausedAt: this.#pausedAt,
         follow: following,
@@ -388,6 +407,14 @@ export class TraceSession {
     if (ordinal < this.#top) this.#top = ordinal;
     else if (ordinal + 1 > this.#top + this.#visible) this.#top = ordinal + 1 - this.#visible;
     this.#clampTop(false);
+  }
+
+  /** `ordinal`, or the next one in that direction whose row has not left since it was sorted. */
+  #keptFrom(ordinal: number, step: 1 | -1): number {
+    for (let next = ordinal; this.#sequenceAt(next) !== null; next += step) {
+      if (!this.#row.isGone) return next;
+    }
+    return ordinal;
   }
 
   #sequenceAt(ordinal: number): number | null {

@@ -45,6 +45,15 @@ class Bench {
     if (this.#view && !this.#asked) this.session.receive(this.store.frame(this.#view));
   }
 
+  /** The view that waits for its frame, and the last one. */
+  get asked(): View | null {
+    return this.#asked;
+  }
+
+  get view(): View | null {
+    return this.#view;
+  }
+
   add(from: number, to: number, disk = one): void {
     this.arrive(from, to, disk);
     this.session.drawn();
@@ -194,6 +203,58 @@ describe('a view that does not follow', () => {
     bench.settle();
     expect(bench.seen).toEqual(span(51, 60));
     expect(bench.state.getState().selected?.record.sequence).toBe(53n);
+  });
+});
+
+describe('a view that sorts', () => {
+  it('leaves the rows where they are until they are sorted, then shows the first', () => {
+    bench.add(1, 100);
+    bench.session.scrollTo(50);
+    bench.settle();
+    bench.session.sort({ by: 'latency', descending: true });
+    bench.session.drawn();
+    // As the worker answers while it sorts.
+    const asked = bench.asked!;
+    expect(asked).toMatchObject({ follow: false, from: 39, shownSorting: null });
+    bench.session.receive({
+      ...bench.store.frame({ ...asked, sorting: null }),
+      sortProgress: 0.4,
+    });
+    expect(bench.seen).toEqual(span(51, 60));
+    bench.settle();
+    // All have the same latency.
+    expect(bench.seen).toEqual(span(1, 10));
+    bench.session.scrollBy(20);
+    bench.settle();
+    expect(bench.seen).toEqual(span(21, 30));
+    bench.session.sort(null);
+    bench.settle();
+    expect(bench.seen).toEqual(span(91, 100));
+  });
+
+  it('walks past rows that have left since', () => {
+    bench = new Bench(8);
+    bench.add(1, 8);
+    bench.session.sort({ by: 'latency', descending: false });
+    bench.settle();
+    bench.add(9, 12);
+    expect(bench.session.frame?.gone).toEqual([0, 1, 2, 3]);
+    bench.session.move('home');
+    bench.settle();
+    expect(bench.state.getState().selected?.record.sequence).toBe(5n);
+    bench.session.move('up');
+    bench.settle();
+    expect(bench.state.getState().selected?.record.sequence).toBe(5n);
+  });
+
+  it('takes no frame that was made before the view that is on its way', () => {
+    bench.add(1, 100);
+    const old = bench.store.frame({ ...bench.view!, serial: bench.view!.serial });
+    bench.session.scrollTo(20);
+    bench.session.receive(old);
+    bench.session.drawn();
+    bench.settle();
+    expect(bench.seen).toEqual(span(21, 30));
   });
 });
 

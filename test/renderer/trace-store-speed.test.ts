@@ -31,6 +31,7 @@ const view: View = {
   disk,
   filter: filterOf('write && sector in 0..4M'),
   sorting: null,
+  shownSorting: null,
   clearedThrough: 0,
   pausedAt: null,
   follow: true,
@@ -107,6 +108,7 @@ describe('the trace store', () => {
     const times = Array.from({ length: 9 }, (_, index) => {
       const begin = cpuMilliseconds();
       const filter = filterOf(`op == write && len >= ${index} && !(flags has fua)`);
+      store.work({ ...view, filter }, Infinity);
       const { matched } = store.frame({ ...view, filter });
       expect(matched).toBeGreaterThan(10_000);
       return cpuMilliseconds() - begin;

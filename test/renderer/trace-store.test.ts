@@ -39,6 +39,7 @@ function view(more: Partial<View> = {}): View {
     disk,
     filter: null,
     sorting: null,
+    shownSorting: null,
     clearedThrough: 0,
     pausedAt: null,
     follow: false,

@@ -1,8 +1,8 @@
 /** The header of the table: sorting, and the columns' widths, order and presence. */
 import { ContextMenu } from 'radix-ui';
-import { useRef, type KeyboardEvent, type PointerEvent } from 'react';
+import { useRef, useSyncExternalStore, type KeyboardEvent, type PointerEvent } from 'react';
 import type { Column } from '../columns';
-import { traceSession } from '../trace-client';
+import { frameCounts, traceSession } from '../trace-client';
 import { useTraceView } from '../view-state';
 import {
   moveColumn,
@@ -55,6 +55,23 @@ function Edge({ id }: { readonly id: string }) {
   );
 }
 
+/** Which way round, and how far it is while it is being made. */
+function SortMark({ descending }: { readonly descending: boolean }) {
+  const { sortProgress } = useSyncExternalStore(frameCounts.subscribe, frameCounts.snapshot);
+  return (
+    <span className="sort-mark">
+      {descending ? ' ▼' : ' ▲'}
+      {sortProgress !== null && (
+        <span role="progressbar" aria-label="Sorting" aria-valuenow={percent(sortProgress)}>
+          {` ${percent(sortProgress)} %`}
+        </span>
+      )}
+    </span>
+  );
+}
+
+const percent = (share: number): number => Math.floor(100 * share);
+
 function Head({ column, index }: { readonly column: Column; readonly index: number }) {
   const sorting = useTraceView((state) => state.sorting);
   const isSorted = column.sorting !== undefined && sorting?.by === column.sorting;
@@ -103,7 +120,7 @@ function Head({ column, index }: { readonly column: Column; readonly index: numb
           }}
         >
           {column.title}
-          {isSorted && <span className="sort-mark">{sorting.descending ? ' ▼' : ' ▲'}</span>}
+          {isSorted && <SortMark descending={sorting.descending} />}
           <Edge id={column.id} />
         </div>
       </ContextMenu.Trigger>

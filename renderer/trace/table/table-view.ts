@@ -111,6 +111,8 @@ export class TableView {
       const isInRange = range !== null && sequence >= range.first && sequence <= range.last;
       element.ariaSelected = String(isInRange || sequence === selectedSequence);
       element.classList.toggle('marked', noteOf(sequence) !== null);
+      // Sorted, and its row has left the trace since.
+      element.classList.toggle('gone', this.#row.isGone);
     }
     this.#grid.ariaRowCount = String(end - first + 1);
     if (this.#grid.getAttribute('aria-activedescendant') !== active) {
@@ -136,8 +138,6 @@ export class TableView {
     dataset['sequence'] = String(sequence);
     dataset['operation'] = operationWord(this.#row.operation).name;
     dataset['result'] = resultNames[this.#row.result] ?? 'error';
-    // Sorted, and its row has left the trace since.
-    pooled.element.classList.toggle('gone', sequence === 0);
     this.#columns.forEach((column, index) => {
       const cell = pooled.cells[index];
       if (cell) column.draw(cell, this.#row);

@@ -1,21 +1,15 @@
 /** One disk's rows, what is counted about them, and the list that filter and order make of them. */
 import type { DiskId } from '../../../app/contract/units';
 import { compileFilter } from '../../../app/filter/evaluate';
-import { hasPart, type Filter } from '../../../app/filter/filter';
-import { PayloadAnswers, type ReadPayload } from '../../../app/filter/payload-answers';
-import { printFilter } from '../../../app/filter/print';
+import type { PayloadAnswers, ReadPayload } from '../../../app/filter/payload-answers';
 import { CHUNK_ROWS, viewColumns, type TraceColumns } from '../../../app/filter/trace-columns';
-import { MatchList } from './match-list';
-import type { PayloadSearch, Sorting, TraceTotals, View } from './protocol';
-import { AllRows, type RowList } from './row-list';
+import { Listing, type Listed } from './listing';
+import type { PayloadSearch, TraceTotals, View } from './protocol';
+import { AllRows, shownPart } from './row-list';
 import { Rows } from './rows';
-import { SortedRows } from './sorted-rows';
 
 /** Payloads looked into before the rows found are shown. */
 const LOOK_UPS = 64;
-/** A sorted list is not made anew more often, ms, or for a larger share of the time than this. */
-const SORT_EVERY_MS = 500;
-const SORT_SHARE = 0.2;
 
 /** Rows of one chunk that are looked at. */
 export interface PassingChunk {
@@ -31,15 +25,6 @@ export interface PassingChunk {
   readonly bits: Uint32Array | null;
 }
 
-interface SortedList {
-  readonly key: string;
-  readonly list: SortedRows;
-  /** Of the rows when it was made, and whether they are others now. */
-  readonly version: number;
-  readonly madeAt: number;
-  readonly tookMs: number;
-}
-
 export class DiskTrace {
   readonly disk: DiskId;
   readonly number: number;
@@ -47,14 +32,8 @@ export class DiskTrace {
   readonly epochRealtimeNs: bigint;
   readonly rows: Rows;
   readonly all: AllRows;
+  readonly #listing: Listing;
   #marks: ReadonlySet<number> = new Set();
-  #answers = new PayloadAnswers();
-  #matches: MatchList | null = null;
-  #filterKey = '';
-  #isSearching = false;
-  #sorted: SortedList | null = null;
-  /** Counts the changes of rows and matches. */
-  #version = 0;
   #received = 0;
   #lost = 0;
   #tooLate = 0;
@@ -71,6 +50,9 @@ export class DiskTrace {
     this.epochRealtimeNs = opened.epochRealtimeNs;
     this.rows = new Rows(capacity);
     this.all = new AllRows(this.rows);
+    this.#listing = new Listing(this.rows, this.all, (filter, answers) =>
+      compileFilter(filter, this.#context(answers)),
+    );
   }
 
   get totals(): TraceTotals {
@@ -124,49 +106,41 @@ export class DiskTrace {
     return left;
   }
 
-  /** The rows that pass `filter`, in the order of arrival. Made anew only when the filter changes. */
-  matching(filter: Filter | null): RowList {
-    const key = printFilter(filter);
-    if (key !== this.#filterKey) {
-      this.#filterKey = key;
-      this.#version++;
-      this.#answers = new PayloadAnswers();
-      const began = performance.now();
-      this.#matches = filter && new MatchList(this.rows, compileFilter(filter, this.#context()));
-      // For the developer tools and the benchmark.
-      if (filter) performance.measure('filter', { start: began });
-      this.#isSearching = filter !== null && hasPart(filter, 'payload');
-    }
-    return this.#matches ?? this.all;
-  }
-
-  /** When a sorted list can be made anew, on the clock of `list`; null while it holds all rows. */
+  /** When the list of a view that sorts can be made anew, on the clock of `list`; null while it holds all rows. */
   get sortDue(): number | null {
-    const sorted = this.#sorted;
-    if (sorted === null || sorted.version === this.#version) return null;
-    return sorted.madeAt + Math.max(SORT_EVERY_MS, sorted.tookMs / SORT_SHARE);
+    return this.#listing.sortDue;
   }
 
-  /** The rows of `view` in its order. `now`: milliseconds of any clock. */
-  list(view: View, now: number): RowList {
-    const matching = this.matching(view.filter);
-    if (view.sorting === null) {
-      this.#sorted = null;
-      return matching;
-    }
-    return this.#sort(view, view.sorting, matching, now);
+  /** How much of an order that is being made is done, 0 … 1; null when none is. */
+  get sortProgress(): number | null {
+    return this.#listing.sortProgress;
+  }
+
+  /** The rows of `view` in its order, or what there is until `work` has made that. `now`: ms of any clock. */
+  list(view: View, now: number): Listed {
+    return this.#listing.list(view, now);
+  }
+
+  /** What a list still has to be made of, by `work`; null when it is as the view asks. */
+  get making(): Listing['making'] {
+    return this.#listing.making;
+  }
+
+  /** Makes what `view` asks for until `isOver` says so. */
+  work(view: View, now: number, isOver: () => boolean): void {
+    this.#listing.work(view, now, isOver);
   }
 
   /** The rows that pass the view's filter and are neither cleared nor held back, chunk by chunk. */
   passing(view: View): readonly PassingChunk[] {
-    this.matching(view.filter);
+    const matches = this.#listing.matching(view.filter);
     const { first, end } = shownPart(this.all, view);
     const chunks: PassingChunk[] = [];
     for (let row = first; row < end;) {
       const slot = this.rows.slot(row);
       const columns = this.rows.columns(row);
       const to = Math.min(CHUNK_ROWS, slot + end - row);
-      const bits = this.#matches?.bits(row) ?? null;
+      const bits = matches?.bits(row) ?? null;
       chunks.push({
         key: columns,
         version: this.#chunkVersions.get(columns) ?? 0,
@@ -183,10 +157,7 @@ export class DiskTrace {
   /** The sequences the user has marked. */
   setMarks(sequences: readonly number[]): void {
     this.#marks = new Set(sequences);
-    // Only a filter that asks for marks sees a difference.
-    if (!this.#filterKey.includes('marked')) return;
-    this.#filterKey = '?';
-    this.#version++;
+    this.#listing.marksChanged();
   }
 
   get marks(): readonly number[] {
@@ -194,26 +165,25 @@ export class DiskTrace {
   }
 
   get search(): PayloadSearch | null {
-    if (!this.#isSearching) return null;
-    return { open: this.#answers.open, goneBefore: this.#answers.goneBefore };
+    const { answers } = this.#listing;
+    return answers && { open: answers.open, goneBefore: answers.goneBefore };
   }
 
   /** Looks into the next payloads the filter asks for; false when there are none to look into. */
   async lookUp(read: ReadPayload): Promise<boolean> {
-    const answers = this.#answers;
-    if (answers.isComplete) return false;
+    const { answers } = this.#listing;
+    if (!answers || answers.isComplete) return false;
     const known = await answers.lookUp(read, LOOK_UPS);
-    if (answers !== this.#answers) return true;
+    if (answers !== this.#listing.answers) return true;
     const retested = new Set<number>();
     for (const sequence of known) {
       const row = this.rows.lowerBound(sequence);
       const start = row - this.rows.slot(row);
       if (row >= this.rows.end || retested.has(start)) continue;
       retested.add(start);
-      this.#matches?.retest(row);
+      this.#listing.retest(row);
       this.#touch(this.rows.columns(row));
     }
-    this.#version++;
     return true;
   }
 
@@ -224,47 +194,19 @@ export class DiskTrace {
   }
 
   #changed(changedFrom: number): void {
-    this.#version++;
-    this.#matches?.update(changedFrom);
+    this.#listing.update(changedFrom);
     for (let row = changedFrom; row < this.rows.end;) {
       this.#touch(this.rows.columns(row));
       row += CHUNK_ROWS - this.rows.slot(row);
     }
   }
 
-  #context() {
+  #context(answers: PayloadAnswers) {
     const { epochMonotonicNs } = this;
-    const answers = this.#answers;
     return {
       epochMonotonicNs,
       isMarked: (sequence: number) => this.#marks.has(sequence),
       hasPayload: (sequence: number, bytes: string) => answers.has(sequence, bytes),
     };
   }
-
-  #sort(view: View, sorting: Sorting, matching: RowList, now: number): RowList {
-    const { clearedThrough, pausedAt } = view;
-    const { by, descending } = sorting;
-    const key = [this.#filterKey, by, descending, clearedThrough, pausedAt].join(' ');
-    const old = this.#sorted;
-    const due = this.sortDue;
-    if (old?.key === key && (due === null || now < due)) return old.list;
-    const { first, end } = shownPart(this.all, view);
-    const bits = (row: number): Uint32Array | null =>
-      matching instanceof MatchList ? matching.bits(row) : null;
-    const began = performance.now();
-    const list = new SortedRows(this.rows, bits, first, end, sorting);
-    const tookMs = performance.now() - began;
-    performance.clearMeasures('sort');
-    performance.measure('sort', { start: began });
-    this.#sorted = { key, list, version: this.#version, madeAt: now, tookMs };
-    return list;
-  }
-}
-
-/** The part of a list in the order of arrival that is neither cleared nor held back. */
-export function shownPart(list: RowList, view: View): { first: number; end: number } {
-  const first = view.clearedThrough > 0 ? list.lowerBound(view.clearedThrough + 1) : list.first;
-  const end = view.pausedAt === null ? list.end : list.lowerBound(view.pausedAt + 1);
-  return { first, end: Math.max(first, end) };
 }

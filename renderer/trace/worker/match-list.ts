@@ -1,6 +1,8 @@
 /**
- * The rows that pass a filter, kept up to date as rows come and go: a bitmap for
- * each chunk of rows, and how many passed before it. Each row is tested once.
+ * The rows that pass a filter: a bitmap for each chunk of rows, and how many
+ * passed before it. Each row is tested once: those that are there already by
+ * `advance`, a chunk at a time; after that the list keeps itself up to date as
+ * rows come and go.
  */
 import type { CompiledFilter } from '../../../app/filter/evaluate';
 import { CHUNK_ROWS, CHUNK_WORDS } from '../../../app/filter/trace-columns';
@@ -23,6 +25,7 @@ export class MatchList implements RowList {
   #base: number;
   /** Rows below this one have been tested. */
   #tested: number;
+  #isComplete = false;
   #end = 0;
 
   constructor(rows: Rows, filter: CompiledFilter) {
@@ -30,7 +33,11 @@ export class MatchList implements RowList {
     this.#filter = filter;
     this.#base = rows.base;
     this.#tested = rows.base;
-    this.update(rows.base);
+  }
+
+  /** Whether all rows have been tested; until then the list is of no use. */
+  get isComplete(): boolean {
+    return this.#isComplete;
   }
 
   get first(): number {
@@ -80,11 +87,19 @@ export class MatchList implements RowList {
       this.#base = rows.base;
     }
     this.#tested = Math.max(Math.min(this.#tested, changedFrom), rows.base);
+    if (this.#isComplete) this.advance(() => false);
+  }
+
+  /** Tests rows until `isOver` says so, a chunk at least. */
+  advance(isOver: () => boolean): void {
+    const rows = this.#rows;
     while (this.#tested < rows.end) {
       const to = Math.min(rows.end, this.#tested - rows.slot(this.#tested) + CHUNK_ROWS);
       this.#test(this.#tested, to);
       this.#tested = to;
+      if (isOver()) break;
     }
+    this.#isComplete ||= this.#tested === rows.end;
   }
 
   /** Tests the chunk of `row` anew: what the filter knows of its rows has changed. */

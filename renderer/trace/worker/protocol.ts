@@ -11,6 +11,9 @@ export interface Sorting {
   readonly descending: boolean;
 }
 
+export const isSameSorting = (one: Sorting | null, other: Sorting | null): boolean =>
+  one?.by === other?.by && one?.descending === other?.descending;
+
 /** What the page looks at. It stands until the next one. */
 export interface View {
   /** Counts up with every view; a frame names the view it answers. */
@@ -20,6 +23,8 @@ export interface View {
   readonly filter: Filter | null;
   /** Null: in the order of arrival. */
   readonly sorting: Sorting | null;
+  /** The order of the rows that the page has: ordinals in a view are of that one. */
+  readonly shownSorting: Sorting | null;
   /** Rows up to this sequence are put away (not deleted); 0 for none. */
   readonly clearedThrough: number;
   /** Rows above this sequence are held back; null while the view is not paused. */
@@ -123,8 +128,14 @@ export interface Frame {
   /** Ordinal of the first row in `records`, and how many there are. */
   readonly from: number;
   readonly count: number;
-  /** Whole trace records (native/wire/trace.h). One whose row has left since it was sorted is zero. */
+  /** Whole trace records (native/wire/trace.h). */
   readonly records: ArrayBuffer;
+  /** Which of them (0 is the first) have left since they were sorted: of these only the sequence is known. */
+  readonly gone: readonly number[];
+  /** The order of the rows: the view's, as soon as they are sorted. */
+  readonly sorting: Sorting | null;
+  /** How much of the view's order is done, 0 … 1; null when none is being made. */
+  readonly sortProgress: number | null;
   /** What the view's `from` was moved by to keep its anchor in place. */
   readonly shift: number;
   /** The selected row; null when none is selected or it is kept no longer. */

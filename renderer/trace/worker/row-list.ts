@@ -2,12 +2,13 @@
  * What a view needs of a list of rows, and the list of all. Places in a list
  * ("ordinals") are absolute like row numbers: they stay when older rows leave.
  */
+import type { View } from './protocol';
 import type { Rows } from './rows';
 
 export interface RowList {
   readonly first: number;
   readonly end: number;
-  /** The row numbers of `count` ordinals from `from` on; all of them exist. */
+  /** The row numbers of `count` ordinals from `from` on; all of them exist. (Sorted: or have left, -1.) */
   rows(from: number, count: number): number[];
   /** The first ordinal whose sequence is at least `sequence`; `end` if none. */
   lowerBound(sequence: number): number;
@@ -41,4 +42,11 @@ export class AllRows implements RowList {
   ordinal(row: number): number {
     return row;
   }
+}
+
+/** The part of a list in the order of arrival that is neither cleared nor held back. */
+export function shownPart(list: RowList, view: View): { first: number; end: number } {
+  const first = view.clearedThrough > 0 ? list.lowerBound(view.clearedThrough + 1) : list.first;
+  const end = view.pausedAt === null ? list.end : list.lowerBound(view.pausedAt + 1);
+  return { first, end: Math.max(first, end) };
 }

@@ -3,12 +3,22 @@
  * globals, so that tests run it directly.
  */
 import type { FeedMessage } from '../../../app/contract/feed';
+import { LITTLE_ENDIAN, RECORD_BYTES } from '../../../app/contract/trace';
 import type { DiskId } from '../../../app/contract/units';
-import { DiskTrace, shownPart } from './disk-trace';
+import { bioscopeTraceRecordOffsets } from '../../../app/contract/wire.gen';
+import { DiskTrace } from './disk-trace';
 import { noPartners, partnersOf } from './partners';
-import { ROWS_KEPT, type Frame, type Query, type QueryAnswer, type View } from './protocol';
-import type { RowList } from './row-list';
+import {
+  isSameSorting,
+  ROWS_KEPT,
+  type Frame,
+  type Query,
+  type QueryAnswer,
+  type View,
+} from './protocol';
+import { shownPart, type RowList } from './row-list';
 import { RECORD_WORDS } from './rows';
+import { SortedRows } from './sorted-rows';
 
 /** The most rows in one frame. */
 export const ROWS_IN_FRAME = 4096;
@@ -76,7 +86,17 @@ export class TraceStore {
     }
   }
 
-  /** What `view` shows now. `now`: milliseconds, for how often a sorted list is made anew. */
+  /** Makes what frames of `view` lack (see DiskTrace.making), for `milliseconds` and a little more. */
+  work(view: View, milliseconds: number): void {
+    const now = performance.now();
+    const isOver = (): boolean => performance.now() >= now + milliseconds;
+    this.trace(view.disk)?.work(view, now, isOver);
+  }
+
+  /**
+   * What `view` shows now: where its filter or its order is not ready, the rows as
+   * they were before. `now`: milliseconds, for how often a sorted list is made anew.
+   */
   frame(view: View, now: number = performance.now()): Frame {
     const totals = [...this.#disks.values()].map((trace) => trace.totals);
     const trace = this.trace(view.disk);
@@ -92,6 +112,9 @@ export class TraceStore {
         count: 0,
         // A buffer of its own each time: the worker transfers it, which empties it for ever.
         records: noRecords(),
+        gone: [],
+        sorting: null,
+        sortProgress: null,
         shift: 0,
         selected: null,
         matched: 0,
@@ -103,15 +126,18 @@ export class TraceStore {
         totals,
       };
     }
-    const list = trace.list(view, now);
-    const isSorted = view.sorting !== null;
+    const { list, sorting } = trace.list(view, now);
+    const isSorted = sorting !== null;
     const { first, end } = isSorted ? list : shownPart(list, view);
     const all = shownPart(trace.all, view);
     const shift =
       view.anchor && !isSorted ? list.lowerBound(view.anchor.sequence) - view.anchor.ordinal : 0;
     const rows = Math.min(view.rows, ROWS_IN_FRAME, end - first);
-    const wanted = view.follow ? end - rows : view.from + shift;
+    // A list that has just been sorted begins at its top.
+    const isOther = isSorted && !isSameSorting(sorting, view.shownSorting);
+    const wanted = isOther ? first : view.follow ? end - rows : view.from + shift;
     const from = Math.max(first, Math.min(wanted, end - rows));
+    const total = all.end - all.first;
     return {
       serial: view.serial,
       disk: trace.disk,
@@ -121,11 +147,14 @@ export class TraceStore {
       end,
       from,
       count: rows,
-      records: copyRows(trace, list.rows(from, rows)),
+      ...copyList(trace, list, from, rows),
+      sorting,
+      sortProgress: trace.sortProgress,
       shift,
-      selected: selectedRow(trace, list, view, first, end),
-      matched: end - first,
-      total: all.end - all.first,
+      selected: selectedRow(trace, list, view, isOther, first, end),
+      // Of those that were sorted some may have left.
+      matched: Math.min(end - first, total),
+      total,
       heldBack: view.pausedAt === null || isSorted ? 0 : list.end - end,
       left: trace.left,
       newestSequence: all.end > trace.rows.first ? trace.rows.number(all.end - 1, 'sequence') : 0,
@@ -152,16 +181,17 @@ export class TraceStore {
     const trace = view && this.trace(view.disk);
     if (query.kind === 'records') {
       if (!trace) return { kind: 'records', records: noRecords(), epochMonotonicNs: 0n };
-      const list = trace.list(view, performance.now());
+      const { list } = trace.list(view, performance.now());
       const from = Math.max(list.first, query.from);
       const to = Math.min(list.end, query.to, from + RECORDS_IN_ANSWER);
-      const records = copyRows(trace, list.rows(from, Math.max(0, to - from)));
+      const rows = list.rows(from, Math.max(0, to - from)).filter((row) => row >= 0);
+      const records = copyRows(trace, rows);
       return { kind: 'records', records, epochMonotonicNs: trace.epochMonotonicNs };
     }
     const ordinal = trace ? locate(trace, view, query) : null;
-    const [row] =
-      trace && ordinal !== null ? trace.list(view, performance.now()).rows(ordinal, 1) : [];
-    const sequence = row === undefined || !trace ? 0 : trace.rows.number(row, 'sequence');
+    if (!trace || ordinal === null) return { kind: 'locate', ordinal: null, sequence: 0 };
+    const [row = -1] = trace.list(view, performance.now()).list.rows(ordinal, 1);
+    const sequence = row < 0 ? 0 : trace.rows.number(row, 'sequence');
     return { kind: 'locate', ordinal, sequence };
   }
 
@@ -185,16 +215,37 @@ export class TraceStore {
 function copyRows(trace: DiskTrace, rows: readonly number[]): ArrayBuffer {
   const words = new Uint32Array(rows.length * RECORD_WORDS);
   rows.forEach((row, index) => {
-    if (row < trace.rows.first) return;
-    trace.rows.copyRecord(row, words, index * RECORD_WORDS, trace.number);
+    if (row >= 0) trace.rows.copyRecord(row, words, index * RECORD_WORDS, trace.number);
   });
   return words.buffer;
+}
+
+/** The records of `count` ordinals, and those among them that are kept no longer. */
+function copyList(
+  trace: DiskTrace,
+  list: RowList,
+  from: number,
+  count: number,
+): Pick<Frame, 'records' | 'gone'> {
+  const rows = list.rows(from, count);
+  const records = copyRows(trace, rows);
+  const gone = rows.flatMap((row, index) => (row < 0 ? [index] : []));
+  if (list instanceof SortedRows) {
+    const view = new DataView(records);
+    for (const index of gone) {
+      const offset = index * RECORD_BYTES + bioscopeTraceRecordOffsets.sequence;
+      view.setBigUint64(offset, BigInt(list.sequence(from + index)), LITTLE_ENDIAN);
+    }
+  }
+  return { records, gone };
 }
 
 function selectedRow(
   trace: DiskTrace,
   list: RowList,
   view: View,
+  /** The ordinals of the view are of another order. */
+  isOther: boolean,
   first: number,
   end: number,
 ): Frame['selected'] {
@@ -202,7 +253,8 @@ function selectedRow(
   if (select === null || end === first) return null;
   if ('ordinal' in select) {
     const ordinal = Math.max(first, Math.min(select.ordinal, end - 1));
-    return { ordinal, record: copyRows(trace, list.rows(ordinal, 1)) };
+    const [row = -1] = isOther ? [] : list.rows(ordinal, 1);
+    return row < 0 ? null : { ordinal, record: copyRows(trace, [row]) };
   }
   const row = trace.rows.lowerBound(select.sequence);
   if (row >= trace.rows.end || trace.rows.number(row, 'sequence') !== select.sequence) return null;
@@ -217,11 +269,11 @@ function locate(
   view: View,
   query: Extract<Query, { kind: 'locate' }>,
 ): number | null {
-  const list = trace.list(view, performance.now());
+  const { list, sorting } = trace.list(view, performance.now());
   if (list.end === list.first) return null;
   const { rows } = trace;
   const row = 'sequence' in query ? rows.lowerBound(query.sequence) : rowAtTime(trace, query.time);
-  if (view.sorting !== null) return list.ordinal(Math.min(row, rows.end - 1));
+  if (sorting !== null) return list.ordinal(Math.min(row, rows.end - 1));
   const sequence = row < rows.end ? rows.number(row, 'sequence') : Infinity;
   return Math.min(list.lowerBound(sequence), list.end - 1);
 }

@@ -13,12 +13,20 @@ import { TraceStore } from './trace-store';
 
 declare const self: DedicatedWorkerGlobalScope;
 
+/** A filter or an order is made in slices of so many ms: records and pages come in between. */
+const SLICE_MS = 8;
+const PROGRESS_EVERY_MS = 100;
+
 const store = new TraceStore();
 let feed: MessagePort | null = null;
 let view: View | null = null;
 let pageIsReady = false;
 let changed = false;
 let isSortLater = false;
+/** Whether a slice is on its way to itself: a message waits its turn, and not a timer's 4 ms. */
+let isSliceSent = false;
+const slices = new MessageChannel();
+let progressDue = 0;
 
 function send(message: WorkerMessage | DerivedMessage, buffers: Transferable[] = []): void {
   self.postMessage(message, buffers);
@@ -33,7 +41,31 @@ function sendFrame(): void {
   send({ type: 'frame', frame }, buffers);
   if (frame.search && frame.search.open > 0) void search();
   sortLater();
+  makeLater();
 }
+
+/** Goes on with the filter or the order that the view asks for and no frame has yet. */
+function makeLater(): void {
+  if (isSliceSent || !store.trace(view?.disk ?? null)?.making) return;
+  isSliceSent = true;
+  slices.port2.postMessage(null);
+}
+
+slices.port1.onmessage = () => {
+  isSliceSent = false;
+  if (!view) return;
+  const trace = store.trace(view.disk);
+  const before = trace?.making;
+  store.work(view, SLICE_MS);
+  // The pictures follow the filter, and the frames between show how far the order is.
+  if (trace?.making !== before) somethingChanged();
+  else if (performance.now() >= progressDue) {
+    progressDue = performance.now() + PROGRESS_EVERY_MS;
+    changed = true;
+    if (pageIsReady) sendFrame();
+  }
+  makeLater();
+};
 
 /** A sorted list that waits its pause takes the newest rows in also when no others follow. */
 function sortLater(): void {
