@@ -28,11 +28,14 @@ export class Recordings {
   /** Called at every change. */
   onChange: () => void = () => undefined;
   private readonly log: Log;
+  private readonly script: string;
   private entries: Entry[] = [];
   private nextNumber = 1;
 
-  constructor(log: Log) {
+  /** `script`: absolute path of the thread's bundle. */
+  constructor(log: Log, script = join(__dirname, 'recorder.cjs')) {
     this.log = log;
+    this.script = script;
   }
 
   list(): readonly Recording[] {
@@ -118,11 +121,10 @@ export class Recordings {
         startedAt: nanoseconds(BigInt(Date.now()) * 1_000_000n),
       },
     };
-    const script = join(__dirname, 'recorder.cjs');
-    if (!existsSync(script)) {
-      throw new BioscopeError('INTERNAL', `${script} is missing: run \`npm run build\`.`);
+    if (!existsSync(this.script)) {
+      throw new BioscopeError('INTERNAL', `${this.script} is missing: run \`npm run build\`.`);
     }
-    return new Worker(script, { workerData: task, name: 'bioscope-recorder' });
+    return new Worker(this.script, { workerData: task, name: 'bioscope-recorder' });
   }
 
   private enter(disk: Disk, wish: RecordingWish, worker: Worker): Entry {
@@ -161,11 +163,11 @@ export class Recordings {
         fail(BioscopeError.from(message.error));
       }
     });
-    worker.on('error', fail);
+    worker.on('error', (thrown) => fail(crashed(wish.path, toErrorValue(thrown).message)));
     const over = new Promise<void>((resolve) => {
       worker.once('exit', () => {
         if (entry?.recording.state === 'recording') {
-          fail(new BioscopeError('INTERNAL', 'Its thread ended without a word.'));
+          fail(crashed(wish.path, 'its thread ended without a word'));
         }
         this.forgetOldest();
         resolve();
@@ -188,3 +190,10 @@ function failureOf({ recording }: Entry): BioscopeError {
     ? BioscopeError.from(recording.error)
     : new BioscopeError('INTERNAL', `Recording ${recording.path} did not begin.`);
 }
+
+/** A bug of ours: the disk goes on, and so does every other recording. */
+const crashed = (path: string, why: string): BioscopeError =>
+  new BioscopeError(
+    'INTERNAL',
+    `The recording into ${path} broke off: ${why}. What was written until then is readable; begin another into a new file.`,
+  );
