@@ -1,5 +1,5 @@
 /** Looking: the table by keyboard, the filter, pause and clear. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { command, hasProgram, until } from '../support/commands';
@@ -106,20 +106,63 @@ describe.skipIf(!isRoot)('the requests of a disk (needs root)', () => {
     });
   });
 
-  it('are counted in the statistics, which are saved as CSV', async () => {
+  /** Saves the open picture; the file's bytes once it is whole. */
+  const saved = async (kind: 'png' | 'csv') => {
     const { page, application } = desktop;
+    const path = join(workspace.directory, `saved.${kind}`);
+    await application.evaluate(({ session }, target) => {
+      const state = globalThis as unknown as { saving: string };
+      state.saving = 'none';
+      session.defaultSession.once('will-download', (_event, item) => {
+        item.setSavePath(target);
+        item.once('done', (_done, end) => (state.saving = end));
+      });
+    }, path);
+    await page.getByTestId('picture-save').click();
+    await page.getByTestId(`picture-save-${kind}`).click();
+    const end = () =>
+      application.evaluate(() => (globalThis as unknown as { saving: string }).saving);
+    await until('the file is written', async () => (await end()) !== 'none');
+    expect(await end()).toBe('completed');
+    return readFileSync(path);
+  };
+
+  it('are saved as a PNG: the map as it is seen, twice as large', async () => {
+    const { page } = desktop;
+    const map = page.getByTestId('map');
+    const [, all] = await matching();
+    await until('all on the map', async () => Number(await map.getAttribute('data-count')) >= all!);
+    const { width, height } = (await map.boundingBox())!;
+    const picture = await page.evaluate(
+      async (base64) => {
+        const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+        const image = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
+        const context = new OffscreenCanvas(image.width, image.height).getContext('2d')!;
+        context.drawImage(image, 0, 0);
+        const { data } = context.getImageData(0, 0, image.width, image.height);
+        const colours = new Map<number, number>();
+        for (const colour of new Uint32Array(data.buffer))
+          colours.set(colour, (colours.get(colour) ?? 0) + 1);
+        return { width: image.width, height: image.height, counts: [...colours.values()] };
+      },
+      (await saved('png')).toString('base64'),
+    );
+    expect([picture.width, picture.height]).toEqual([
+      2 * Math.floor(width),
+      2 * Math.floor(height),
+    ]);
+    // The ground, axes and two kinds of requests: at least a hundred pixels each.
+    expect(picture.counts.filter((count) => count >= 100).length).toBeGreaterThanOrEqual(4);
+  });
+
+  it('are counted in the statistics, which are saved as CSV', async () => {
+    const { page } = desktop;
     await page.getByTestId('picture-statistics').click();
     const write = page.getByTestId('statistics').locator('tr[data-family="write"]');
     await until('the writes', async () => (await write.innerText()).includes('400 KiB'));
-    const path = join(workspace.directory, 'statistics.csv');
-    await application.evaluate(({ session }, target) => {
-      session.defaultSession.once('will-download', (_event, item) => item.setSavePath(target));
-    }, path);
-    await page.getByTestId('picture-save').click();
-    await page.getByTestId('picture-save-csv').click();
-    const saved = () => (existsSync(path) ? readFileSync(path, 'utf8') : '');
-    await until('the file', () => saved().includes('bytes of a request'));
-    expect(saved()).toMatch(/^write,100,409600,4096,4096,\d+,\d+,0\r$/m);
+    const text = (await saved('csv')).toString();
+    expect(text).toMatch(/^write,100,409600,4096,4096,\d+,\d+,0\r$/m);
+    expect(text).toContain('bytes of a request');
     await page.getByTestId('picture-map').click();
   });
 
