@@ -45,7 +45,8 @@ Turns disk images into block devices and shows every block I/O.
   abort DISK|IMAGE|DEVICE
         Fail every request that waits for an answer (dm-user).
   adopt [-r|--read-only] NAME IMAGE
-        Serve the dm-user target NAME, made by hand with dmsetup, from IMAGE.
+        Serve the dm-user target NAME from IMAGE: one made by hand with dmsetup, or
+        one that a daemon has left behind ("bioscope doctor" names it).
   doctor [--json]
         What works on this machine, what is in the way, and what mends it.
   daemon status | daemon restart | daemon stop [--all]

@@ -78,7 +78,7 @@ export const daemonMethods = {
   'disks.resize': { params: z.object({ disk: diskIdSchema }), result: diskSchema },
   /** Fail every request that waits for an answer with EIO (dm-user alone). */
   'disks.abort': { params: z.object({ disk: diskIdSchema }), result: nothing },
-  /** Serve a dm-user target that somebody made by hand from an image. */
+  /** Serve from an image a dm-user target that somebody made by hand, or one of this user's that no disk stands for. */
   'disks.adopt': {
     params: z.object({
       /** Name of the device-mapper target, e.g. "disk" of /dev/mapper/disk. */

@@ -18,11 +18,11 @@ import { CpuMeter } from './cpu-meter';
 import { DiskTable } from './disks/disk-table';
 import { traceOptions } from './disks/trace-options';
 import { succeed } from './succeed';
-import { clearLeftovers } from './leftovers/clear-leftovers';
 import { logToStderr as log } from './log';
 import { methods } from './methods';
 import { Recordings } from './recordings/recordings';
 import { DaemonServer } from './server/server';
+import { takeOver } from './take-over';
 
 const STATISTICS_MS = 250;
 const REFRESH_MS = 1500;
@@ -44,11 +44,7 @@ async function main(): Promise<void> {
   const lock = addon.lockFile(paths.lock);
   if (lock === null) process.exit(EXIT_DAEMON_RUNNING);
   log(`daemon ${version} (process ${process.pid}) in ${paths.directory}`);
-  const leftovers = await clearLeftovers({ paths, privileges, log });
-  disks.adopt(leftovers.entries, leftovers.nextNumber);
-  // Requests wait in the kernel until this is done, which nothing else here waits for.
-  const { pid } = leftovers;
-  const resumed = disks.targets.resumeAll(before ?? { pid, planned: false, opened: new Map() });
+  const { resumed, cleared } = await takeOver(disks, before, { paths, privileges, log });
 
   const recordings = new Recordings(log);
   const cpu = new CpuMeter();
@@ -88,7 +84,7 @@ async function main(): Promise<void> {
     const data = { disks: disks.statistics(), cpu: cpu.sample() };
     server.announceStatistics(() => data);
   }, STATISTICS_MS);
-  endWhenIdle(disks, server, end);
+  void cleared.then(() => endWhenIdle(disks, server, end));
   endOnSignals(disks, end);
   endWhenForgotten(paths, disks, end);
   await server.listen(paths.socket);

@@ -96,7 +96,7 @@ export function methods(options: MethodOptions): Handlers {
       }
     },
 
-    'machine.probe': () => probeMachine(options.privileges, options.addon),
+    'machine.probe': () => probeMachine(options.privileges, options.addon, disks.targets.tags()),
 
     handOver: async () => {
       disks.setClosing(true);

@@ -30,3 +30,17 @@ export class Rollback {
     }
   }
 }
+
+/** Does `work`, all or nothing: where it throws, what it registered is undone first. */
+export async function allOrNothing<Result>(
+  log: Log,
+  work: (rollback: Rollback) => Promise<Result>,
+): Promise<Result> {
+  const rollback = new Rollback(log);
+  try {
+    return await work(rollback);
+  } catch (thrown) {
+    await rollback.run();
+    throw thrown;
+  }
+}

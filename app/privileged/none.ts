@@ -12,7 +12,9 @@ export function noPrivileges(wayOut = 'Run Bioscope as root for a block device.'
     Promise.reject(new BioscopeError('PRIVILEGE_MISSING', explanation, { errno: 'EPERM' }));
   return {
     available: false,
+    mayAsk: false,
     explanation,
+    wayOut,
     targets: null,
     mountFuse: missing,
     unmountLazily: missing,

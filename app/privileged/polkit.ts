@@ -50,8 +50,11 @@ export function polkitPrivileges(
     }));
   return {
     available: true,
+    mayAsk: true,
     explanation:
       'Images become loop devices over a FUSE file that the engine serves; a password is asked for once.',
+    wayOut:
+      'For a block device detach it, attach it again, and answer the question for the password.',
     targets: helperTargets({
       module: client('module'),
       targets: client('dm-user'),

@@ -23,8 +23,12 @@ export interface Privileges extends PrivilegedVerbs {
    * PRIVILEGE_MISSING. As an ordinary user a password may be asked for first.
    */
   readonly available: boolean;
+  /** True when a verb may have to wait until somebody has answered a question for a password. */
+  readonly mayAsk: boolean;
   /** One plain sentence for the user: what works, what is missing, the way out. */
   readonly explanation: string;
+  /** How to get a block device where there is none, in a sentence or two. */
+  readonly wayOut: string;
   /** dm-user targets; null where there is no helper for them. */
   readonly targets: TargetVerbs | null;
 }

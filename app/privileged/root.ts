@@ -33,7 +33,9 @@ export function rootPrivileges(addon: NativeAddon, helper = bundledHelper()): Pr
     }));
   return {
     available: true,
+    mayAsk: false,
     explanation: 'Images become loop devices over a FUSE file that the engine serves.',
+    wayOut: '"bioscope doctor" says what is in the way of a block device.',
     targets: helperTargets({
       module: client('module'),
       targets: client('dm-user'),

@@ -11,7 +11,7 @@ import { errnoOf, imageError, quote } from '../images/image-errors';
 import { imageTaken } from '../images/image-users';
 import type { Image } from '../images/inspect-image';
 import type { Log } from '../log';
-import { Rollback } from '../rollback';
+import { allOrNothing } from '../rollback';
 import type { AttachedRoute, Route } from '../routes/route';
 import type { TraceOptions } from './trace-options';
 
@@ -39,8 +39,7 @@ export async function attachDisk(
   route: Route,
   log: Log,
 ): Promise<Attached> {
-  const rollback = new Rollback(log);
-  try {
+  return allOrNothing(log, async (rollback) => {
     const native = await openImage(request, addon, route.name);
     rollback.add('open the image', async () => {
       await native.close();
@@ -49,10 +48,7 @@ export async function attachDisk(
     const attached = await startRoute(request, native, route);
     const notes = [...request.image.notes, ...tailNote(native.tail), ...attached.notes];
     return { native, route: attached, notes };
-  } catch (thrown) {
-    await rollback.run();
-    throw thrown;
-  }
+  });
 }
 
 /** Opens and locks the image, with its trace. Throws BioscopeError. */

@@ -1,6 +1,11 @@
 /** One disk of the daemon: what everybody may see of it, and what only the daemon holds. */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import type { NativeDisk } from '../../addon/addon';
+import type { RuntimePaths } from '../../client/runtime-directory';
 import type { Disk } from '../../contract/disk';
+import { bytes, diskId } from '../../contract/units';
+import type { Image } from '../images/inspect-image';
 import type { AttachedRoute, SavedTarget } from '../routes/route';
 
 export interface DiskEntry {
@@ -19,4 +24,38 @@ export interface DiskEntry {
   target: SavedTarget | null;
   /** Null until attached, and for a disk of a daemon that died. */
   route: AttachedRoute | null;
+}
+
+/** The entry of an image that is about to become the disk of this number. */
+export function newEntry(image: Image, number: number, paths: RuntimePaths): DiskEntry {
+  const id = diskId(`d${number}`);
+  return {
+    identity: image.identity,
+    label: `bioscope:${id}:${randomBytes(6).toString('hex')}`,
+    mountDirectory: join(paths.mounts, id),
+    target: null,
+    isLeaving: false,
+    native: null,
+    route: null,
+    disk: {
+      id,
+      number,
+      name: image.name,
+      imagePath: image.path,
+      imageKind: image.kind,
+      size: bytes(0),
+      tail: bytes(0),
+      readOnly: image.readOnly,
+      route: 'fuse-loop',
+      state: 'attaching',
+      failure: null,
+      device: null,
+      partitions: [],
+      holders: [],
+      fuseFile: null,
+      tracePath: join(paths.traces, `${id}.trace`),
+      attachedAt: Date.now(),
+      notes: [],
+    },
+  };
 }

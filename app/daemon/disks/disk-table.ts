@@ -3,32 +3,27 @@
  * everybody of every change. All state changes happen here, on the event loop;
  * the steps themselves are in attach-disk.ts and detach-disk.ts.
  */
-import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { join } from 'node:path';
 import type { NativeAddon, NativeDisk } from '../../addon/addon';
 import type { Disk, DiskStatistics, RouteWish } from '../../contract/disk';
 import { BioscopeError, toErrorValue, type ErrorValue, type Holder } from '../../contract/errors';
-import { bytes, diskId, type DiskId } from '../../contract/units';
+import { bytes, type DiskId } from '../../contract/units';
 import type { RuntimePaths } from '../../client/runtime-directory';
 import type { Privileges } from '../../privileged/privileges';
-import { scanHolders } from '../holders/scan-holders';
 import { quote } from '../images/image-errors';
-import { leftoverNote } from '../leftovers/leftover-note';
 import { refuseLoopedImage } from '../images/image-users';
 import { inspectImage, type Image } from '../images/inspect-image';
 import type { Log } from '../log';
-import { dmUserObstacle } from '../machine/dm-user-module';
-import { isRoutesFault, routeCandidates } from '../routes/choose-route';
-import { tagOf } from '../routes/dm-user-route';
 import type { AttachedRoute } from '../routes/route';
-import { attachDisk, type Attached } from './attach-disk';
+import type { Attached } from './attach-disk';
+import { attachOnRoute } from './attach-on-route';
 import { busyError, closeImage, detachDisk, lastingHolders } from './detach-disk';
-import type { DiskEntry } from './disk-entry';
+import { newEntry, type DiskEntry } from './disk-entry';
 import { diskStatistics } from './disk-statistics';
+import { FailedLoops } from './failed-loops';
 import { removeState, writeState } from './state-file';
-import { TargetDisks } from './target-disks';
-import { channelsOf, type TraceOptions } from './trace-options';
+import { TargetDisks, unservedText } from './target-disks';
+import type { TraceOptions } from './trace-options';
 
 export interface DiskTableOptions {
   readonly addon: NativeAddon;
@@ -44,6 +39,7 @@ export class DiskTable {
   private readonly options: DiskTableOptions;
   /** What only disks on the dm-user route can do. */
   readonly targets: TargetDisks;
+  private readonly failedLoops: FailedLoops;
   private readonly entries = new Map<DiskId, DiskEntry>();
   private readonly listeners = new Set<() => void>();
   private nextNumber = 1;
@@ -53,6 +49,7 @@ export class DiskTable {
 
   constructor(options: DiskTableOptions) {
     this.options = options;
+    this.failedLoops = new FailedLoops(options, (entry, changes) => this.change(entry, changes));
     this.targets = new TargetDisks(options, {
       find: (id) => this.find(id),
       list: () => [...this.entries.values()],
@@ -90,6 +87,12 @@ export class DiskTable {
     this.saveOrLog();
   }
 
+  /** Names the loop device that is left of a failed disk. One that has been forgotten meanwhile has none. */
+  tellLeftover(id: DiskId, device: string, holders: readonly Holder[]): void {
+    const entry = this.entries.get(id);
+    if (entry?.disk.state === 'failed') this.failedLoops.tell(entry, device, holders);
+  }
+
   /**
    * Makes the image a disk, on the best route that works or the one wished for.
    * Throws BioscopeError; nothing is left behind then.
@@ -106,46 +109,14 @@ export class DiskTable {
     const entry = this.reserve(image);
     try {
       await refuseLoopedImage(image, this.options.privileges);
-      this.served(entry, await this.attachOnRoute(entry, image, wish));
+      const save = () => this.save();
+      this.served(entry, await attachOnRoute(entry, image, wish, this.options, save));
       this.forgetFailed(image.path);
       return entry.disk;
     } catch (thrown) {
       this.remove(entry);
       this.options.log(`cannot attach ${quote(image.path)}: ${toErrorValue(thrown).message}`);
       throw thrown;
-    }
-  }
-
-  /** Tries one route after another; why a better one failed becomes a note. */
-  private async attachOnRoute(
-    entry: DiskEntry,
-    image: Image,
-    wish: RouteWish,
-  ): Promise<Attached & { readonly reason: string | null }> {
-    const { addon, privileges, trace, log, obstacle = dmUserObstacle } = this.options;
-    const channels = channelsOf(trace);
-    const candidates = [...routeCandidates(wish, { privileges, channels, obstacle, log })];
-    const failures: string[] = [];
-    for (;;) {
-      const candidate = candidates.shift();
-      if (!candidate) throw new Error('an attach without a route');
-      const { route, reason } = candidate;
-      const { mountDirectory, label } = entry;
-      const { number, tracePath } = entry.disk;
-      entry.target = route.name === 'dm-user' ? { tag: tagOf(label), foreign: false } : null;
-      entry.disk = { ...entry.disk, route: route.name };
-      this.save(); // what the next daemon must know if this one dies on the way
-      const request = { image, number, tracePath, mountDirectory, label };
-      try {
-        const options = route.name === 'dm-user' ? { ...trace, threads: channels * 2 } : trace;
-        const attached = await attachDisk({ ...request, options }, addon, route, log);
-        return { ...attached, notes: [...failures, ...attached.notes], reason };
-      } catch (thrown) {
-        if (candidates.length === 0 || !isRoutesFault(thrown, route, privileges)) throw thrown;
-        const { message } = toErrorValue(thrown);
-        log(`${route.name} failed, the next route is tried: ${message}`);
-        failures.push(`The ${route.name} route was tried first and failed: ${message}`);
-      }
     }
   }
 
@@ -218,7 +189,7 @@ export class DiskTable {
         `${entry.disk.name} (${id}) has not failed: it is ${entry.disk.state}. Detach it instead.`,
       );
     }
-    await (entry.target === null ? this.clearLeftover(entry) : this.targets.clear(entry));
+    await (entry.target === null ? this.failedLoops.clear(entry) : this.targets.clear(entry));
     rmSync(entry.disk.tracePath, { force: true });
     this.remove(entry);
   }
@@ -259,7 +230,7 @@ export class DiskTable {
   /** Looks at partitions, holders and leftovers again, and tells of changes. */
   async refresh(): Promise<void> {
     for (const entry of [...this.entries.values()]) {
-      if (entry.disk.state === 'failed') await this.refreshFailed(entry);
+      if (entry.disk.state === 'failed') await this.failedLoops.refresh(entry);
       if (entry.disk.state !== 'attached' || entry.route === null) continue;
       const partitions = [...entry.route.partitions()];
       const holders = [...(await entry.route.holders()), ...this.disksOn(entry)];
@@ -310,39 +281,8 @@ export class DiskTable {
 
   /** Enters the image into the list, so that nobody else attaches it meanwhile. */
   private reserve(image: Image): DiskEntry {
-    const number = this.nextNumber++;
-    const id = diskId(`d${number}`);
-    const { paths } = this.options;
-    const entry: DiskEntry = {
-      identity: image.identity,
-      label: `bioscope:${id}:${randomBytes(6).toString('hex')}`,
-      mountDirectory: join(paths.mounts, id),
-      target: null,
-      isLeaving: false,
-      native: null,
-      route: null,
-      disk: {
-        id,
-        number,
-        name: image.name,
-        imagePath: image.path,
-        imageKind: image.kind,
-        size: bytes(0),
-        tail: bytes(0),
-        readOnly: image.readOnly,
-        route: 'fuse-loop',
-        state: 'attaching',
-        failure: null,
-        device: null,
-        partitions: [],
-        holders: [],
-        fuseFile: null,
-        tracePath: join(paths.traces, `${id}.trace`),
-        attachedAt: Date.now(),
-        notes: [],
-      },
-    };
-    this.entries.set(id, entry);
+    const entry = newEntry(image, this.nextNumber++, this.options.paths);
+    this.entries.set(entry.disk.id, entry);
     this.announce();
     return entry;
   }
@@ -360,7 +300,12 @@ export class DiskTable {
     const { id, name } = entry.disk;
     // Our own end is not the target's: it keeps its requests for whoever serves it next.
     const hanging = reason !== null && route.target?.saved.foreign === false;
-    const wait = hanging ? ` Until then every request to ${route.device ?? name} waits.` : '';
+    const { target } = route;
+    const unserved =
+      target?.saved.foreign === true && reason !== null
+        ? unservedText(target.saved, route.device ?? name, entry.disk.imagePath)
+        : '';
+    const wait = hanging ? ` Until then every request to ${route.device ?? name} waits.` : unserved;
     const message =
       reason === null
         ? `${name} (${id}) was taken away by another program (${takenAway(route)}). What was written before is on the image. Attach it again to go on.`
@@ -383,7 +328,7 @@ export class DiskTable {
     await native.close().catch((thrown: unknown) => {
       this.options.log(`closing ${id}: ${String(thrown)}`);
     });
-    await this.refreshFailed(entry);
+    await this.failedLoops.refresh(entry);
   }
 
   /** A disk that was to go with its last user is gone. */
@@ -395,46 +340,6 @@ export class DiskTable {
     }
     this.remove(entry);
     this.options.log(`detached ${entry.disk.id} with its last user`);
-  }
-
-  /** A failed disk's loop device goes by itself as soon as nobody uses it: notice that. */
-  private async refreshFailed(entry: DiskEntry): Promise<void> {
-    const { device } = entry.disk;
-    if (device === null || entry.target !== null) return;
-    if (!(await this.leftoverExists(entry, device))) {
-      this.change(entry, { device: null, partitions: [], holders: [], notes: [] });
-      return;
-    }
-    const holders = [...(await scanHolders(device, { ignoredPid: process.pid }))];
-    const notes = [leftoverNote(device, holders)];
-    const { disk } = entry;
-    if (JSON.stringify([holders, notes]) !== JSON.stringify([disk.holders, disk.notes])) {
-      this.change(entry, { holders, notes });
-    }
-  }
-
-  private async leftoverExists(entry: DiskEntry, device: string): Promise<boolean> {
-    const { privileges } = this.options;
-    if (!privileges.available) return false;
-    try {
-      return (await privileges.loopStatus(device))?.label === entry.label;
-    } catch {
-      return false;
-    }
-  }
-
-  private async clearLeftover(entry: DiskEntry): Promise<void> {
-    await this.refreshFailed(entry);
-    const { device, holders } = entry.disk;
-    if (device === null) return;
-    if (holders.length > 0) throw busyError(entry, holders);
-    try {
-      await this.options.privileges.detachLoop({ device, force: true });
-    } catch (thrown) {
-      await this.refreshFailed(entry);
-      if (entry.disk.device !== null) throw busyError(entry, entry.disk.holders);
-      this.options.log(`clearing ${device}: ${String(thrown)}`);
-    }
   }
 
   /** Our own disks whose image is this disk's device. */

@@ -12,7 +12,13 @@ import type { TargetState, TargetVerbs } from '../../privileged/targets';
 import { scanHolders } from '../holders/scan-holders';
 import { errnoOf, quote } from '../images/image-errors';
 import { inspectImage, type Image } from '../images/inspect-image';
-import { openChannels, targetState, type DmUserOptions } from '../routes/dm-user-route';
+import {
+  openChannels,
+  ownTag,
+  serversOf,
+  targetState,
+  type DmUserOptions,
+} from '../routes/dm-user-route';
 import type { SavedTarget, TargetControl } from '../routes/route';
 import type { Attached } from './attach-disk';
 import { busyError, lastingHolders } from './detach-disk';
@@ -48,6 +54,9 @@ const CLEAR_TRIES = 20;
 const CLEAR_PAUSE_MS = 100;
 
 export class TargetDisks {
+  /** Changes of size that are under way. */
+  private readonly changes = new Set<Promise<unknown>>();
+
   constructor(
     private readonly options: DiskTableOptions,
     private readonly table: TableAccess,
@@ -78,6 +87,16 @@ export class TargetDisks {
   /** Gives the device the size its image has now. */
   async resize(id: DiskId): Promise<Disk> {
     this.table.refuseHandedOver();
+    const change = this.changeSize(id);
+    this.changes.add(change);
+    try {
+      return await change;
+    } finally {
+      this.changes.delete(change);
+    }
+  }
+
+  private async changeSize(id: DiskId): Promise<Disk> {
     const entry = this.table.find(id);
     const control = this.controlOf(entry);
     const { native, route } = entry;
@@ -121,7 +140,7 @@ export class TargetDisks {
     if (target.foreign) {
       throw new BioscopeError(
         'ROUTE_UNAVAILABLE',
-        `${nameOf(entry)} was made by hand: dmsetup message ${target.tag} 0 abort does it.`,
+        `${nameOf(entry)} was made by hand, and is not Bioscope’s to fail. This does it: ${abortCommand(target)}`,
       );
     }
     try {
@@ -132,24 +151,52 @@ export class TargetDisks {
     this.options.log(`${id}: what waited was failed on demand`);
   }
 
-  /** Serves a target that somebody made with dmsetup. */
+  /** Tags of the targets that disks stand for. */
+  tags(): ReadonlySet<string> {
+    const own = this.table
+      .list()
+      .map(({ target }) => (target?.foreign === false ? target.tag : null));
+    return new Set(own.filter((tag) => tag !== null));
+  }
+
+  /** Serves a target that somebody made with dmsetup, or one of ours that nobody knows any more. */
   async adopt(name: string, path: string, readOnly: boolean): Promise<Disk> {
     this.table.refuseHandedOver();
-    const saved = { tag: name, foreign: true };
-    const state = await this.stateOf(saved);
-    if (state === null) {
-      throw new BioscopeError(
-        'DISK_UNKNOWN',
-        `There is no dm-user target ${quote(name)} that was made by hand. "dmsetup table --target user" lists them.`,
-      );
-    }
+    const tag = ownTag(name);
+    const saved = { tag: tag ?? name, foreign: tag === null };
     const served = this.table
       .list()
       .find(
-        ({ target, disk }) => target?.foreign && target.tag === name && disk.state !== 'failed',
+        ({ target, disk }) =>
+          target?.tag === saved.tag &&
+          target.foreign === saved.foreign &&
+          (disk.state !== 'failed' || !saved.foreign),
       );
     if (served) {
-      throw new BioscopeError('DISK_BUSY', `${nameOf(served)} serves ${quote(name)} already.`);
+      const { state } = served.disk;
+      throw new BioscopeError(
+        'DISK_BUSY',
+        state === 'failed'
+          ? `${quote(name)} is the target of ${nameOf(served)}: attach its image again.`
+          : `${nameOf(served)} serves ${quote(name)} already.`,
+      );
+    }
+    const state = await this.stateOf(saved);
+    if (!state?.live) {
+      throw new BioscopeError(
+        'DISK_UNKNOWN',
+        saved.foreign
+          ? `There is no dm-user target ${quote(name)} that was made by hand. "dmsetup table --target user" lists them.`
+          : `There is no target ${quote(name)} of this user with a table.`,
+      );
+    }
+    const [server] = saved.foreign ? [] : await serversOf(saved.tag);
+    if (server) {
+      throw new BioscopeError(
+        'DISK_BUSY',
+        `${quote(name)} is served by ${server.name} (process ${server.pid ?? '?'}), with a runtime directory of its own.`,
+        { errno: 'EBUSY', holders: [server] },
+      );
     }
     const image = await inspectImage(path, readOnly);
     this.table.refuseAttached(image);
@@ -187,6 +234,8 @@ export class TargetDisks {
 
   /** Stops serving, for another daemon: see `handOver` of the contract. Throws DISK_BUSY. */
   async handOver(): Promise<void> {
+    // The next daemon is to find a table, and in the state file its size.
+    while (this.changes.size > 0) await Promise.allSettled(this.changes);
     const entries = this.table.list().filter(({ disk }) => disk.state !== 'failed');
     const stuck = entries.filter(
       ({ disk, target }) => target === null || disk.state !== 'attached',
@@ -276,9 +325,10 @@ export class TargetDisks {
       this.options.log(`cannot go on with ${disk.id}: ${message}`);
       // Not being able to ask (no password given, say) is no sign that it is gone.
       const hanging = !gone && !target.foreign;
+      const where = disk.device ?? disk.name;
       const text = hanging
-        ? `${message} Until then every request to ${disk.device ?? disk.name} waits. Mend it and attach again, or fail what waits (abort).`
-        : message;
+        ? `${message} Until then every request to ${where} waits. Mend it and attach again, or fail what waits (abort).`
+        : message + (gone ? '' : unservedText(target, where, disk.imagePath));
       this.table.change(entry, {
         state: 'failed',
         hanging,
@@ -340,6 +390,13 @@ export interface Predecessor {
 }
 
 const nameOf = ({ disk }: DiskEntry) => `${disk.name} (${disk.id})`;
+
+const abortCommand = ({ tag }: SavedTarget) => `sudo dmsetup message ${tag} 0 abort`;
+
+/** What becomes of a target made by hand that is not served any more, and what to do; with a space before it. */
+export function unservedText(saved: SavedTarget, device: string, imagePath: string): string {
+  return ` ${device} was made by hand: its requests wait, or fail, as its table says, until it is served again (bioscope adopt ${saved.tag} ${quote(imagePath)}). To fail what waits: ${abortCommand(saved)}`;
+}
 
 const clock = () => new Date().toTimeString().slice(0, 8);
 

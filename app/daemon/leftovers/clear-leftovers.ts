@@ -1,19 +1,21 @@
 /**
- * Clears what a daemon that died left behind: loop devices, mounts, mount
- * directories, trace files. Its disks are then listed as failed, so that the
- * user learns of it and can attach them again. Only what the state file names
+ * Clears what a daemon that died left behind: loop devices, targets that were only being
+ * made, mounts, mount directories, trace files. Its disks are then listed as failed, so
+ * that the user learns of it and can attach them again. Only what the state file names
  * is touched, and a loop device only if it bears the disk's own label. Disks on
  * the dm-user route are not lost: they are listed as `attaching`, for
  * TargetDisks.resumeAll.
  *
- * Runs at the start, with the daemon's lock held: the one that wrote the state
- * is dead for certain.
+ * In three steps, with the daemon's lock held: the one that wrote the state is dead for
+ * certain. Reading the state takes no time; files and mounts go before anybody is
+ * listened to; what needs powers may have to wait for a password, and nothing waits for it.
  */
 import { readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RuntimePaths } from '../../client/runtime-directory';
 import type { Disk } from '../../contract/disk';
 import { BioscopeError, type Holder } from '../../contract/errors';
+import type { DiskId } from '../../contract/units';
 import type { Privileges } from '../../privileged/privileges';
 import type { DiskEntry } from '../disks/disk-entry';
 import { goesOn, readState, type State } from '../disks/state-file';
@@ -21,7 +23,6 @@ import { describeHolders, scanHolders } from '../holders/scan-holders';
 import type { Log } from '../log';
 import { unmountUserFuse } from '../routes/fusermount';
 import { configuredLoops } from '../system/block-devices';
-import { leftoverNote } from './leftover-note';
 
 export interface Leftovers {
   /** The disks that were lost, `failed`, and those to be gone on with, `attaching`. */
@@ -29,6 +30,8 @@ export interface Leftovers {
   readonly nextNumber: number;
   /** The daemon that wrote the state; 0 when there was none. */
   readonly pid: number;
+  /** Lost disks of which a loop device or a target may be left. */
+  readonly lost: readonly State['disks'][number][];
 }
 
 export interface LeftoverOptions {
@@ -37,37 +40,56 @@ export interface LeftoverOptions {
   readonly log: Log;
 }
 
-/** Never rejects: what cannot be cleared is logged, and told in the disk's failure. */
-export async function clearLeftovers(options: LeftoverOptions): Promise<Leftovers> {
-  const { paths, privileges, log } = options;
+/** What the state file tells; nothing is touched. */
+export function findLeftovers({ paths, log }: Pick<LeftoverOptions, 'paths' | 'log'>): Leftovers {
   const state = readState(paths.state, log);
-  await clearMounts(paths.mounts, privileges, log);
   const saved = state?.disks ?? [];
-  // Without disks nobody is asked for a password just because a daemon starts.
-  const looped = saved.some(({ target }) => !target);
-  const labelled = looped ? await labelledLoops(privileges, log) : new Map<string, string>();
-
-  const entries: DiskEntry[] = [];
-  for (const one of saved) {
+  const entries = saved.map((one): DiskEntry => {
     const { disk, label, mountDirectory, target = null, isLeaving = false } = one;
+    const next: Disk = goesOn(one)
+      ? { ...disk, state: 'attaching', holders: [] }
+      : failedDisk(disk, state);
     const rest = { identity: null, label, mountDirectory, target, isLeaving };
-    if (goesOn(one)) {
-      const resumed: Disk = { ...disk, state: 'attaching', holders: [] };
-      entries.push({ ...rest, disk: resumed, native: null, route: null });
-      continue;
-    }
+    return { ...rest, disk: next, native: null, route: null };
+  });
+  return {
+    entries,
+    nextNumber: state?.nextNumber ?? 1,
+    pid: state?.pid ?? 0,
+    lost: saved.filter((one) => !goesOn(one)),
+  };
+}
+
+/** Mounts, mount directories and trace files. Asks nobody, and never rejects: what stays is logged. */
+export async function clearFiles(leftovers: Leftovers, options: LeftoverOptions): Promise<void> {
+  const { paths, privileges, log } = options;
+  await clearMounts(paths.mounts, privileges, log);
+  clearTraces(paths.traces, new Set(leftovers.entries.map(({ disk }) => disk.tracePath)), log);
+}
+
+/**
+ * Loop devices and targets. May wait for a password. `tell` hears of a loop device that
+ * stays until its holders let go. Never rejects: what cannot be cleared is logged.
+ */
+export async function clearDevices(
+  { lost }: Leftovers,
+  { privileges, log }: LeftoverOptions,
+  tell: (id: DiskId, device: string, holders: readonly Holder[]) => void,
+): Promise<void> {
+  for (const { target } of lost)
     if (target && !target.foreign) await clearTarget(target.tag, privileges, log);
-    const device = labelled.get(label) ?? null;
-    const holders = device === null ? [] : await clearLoop(device, privileges, log);
-    entries.push({
-      disk: failedDisk(disk, state, holders === null ? null : device, holders ?? []),
-      ...rest,
-      native: null,
-      route: null,
-    });
+  // Nobody is asked for a password just because a daemon starts.
+  const looped = lost.filter(
+    ({ target, disk }) =>
+      !target && (!privileges.mayAsk || disk.device !== null || disk.state === 'attaching'),
+  );
+  if (looped.length === 0) return;
+  const labelled = await labelledLoops(privileges, log);
+  for (const { disk, label } of looped) {
+    const device = labelled.get(label);
+    const holders = device === undefined ? null : await clearLoop(device, privileges, log);
+    if (device !== undefined && holders !== null) tell(disk.id, device, holders);
   }
-  clearTraces(paths.traces, new Set(entries.map(({ disk }) => disk.tracePath)), log);
-  return { entries, nextNumber: state?.nextNumber ?? 1, pid: state?.pid ?? 0 };
 }
 
 /** Unmounts and removes every mount directory; each belonged to a daemon that is dead. */
@@ -143,12 +165,7 @@ async function clearLoop(
   return holders.length > 0 ? holders : cleared;
 }
 
-function failedDisk(
-  disk: Disk,
-  state: State | null,
-  device: string | null,
-  holders: readonly Holder[],
-): Disk {
+function failedDisk(disk: Disk, state: State | null): Disk {
   const daemon = `The daemon (process ${state?.pid ?? 'unknown'}) ended`;
   const message =
     disk.state === 'attaching'
@@ -159,11 +176,11 @@ function failedDisk(
     state: 'failed',
     // Failed before its daemon ended: the first reason is the one that tells.
     failure: disk.failure ?? new BioscopeError('DISK_FAILED', message).value,
-    device,
-    holders: [...holders],
+    device: null,
+    holders: [],
     partitions: [],
     fuseFile: null,
-    notes: device === null ? [] : [leftoverNote(device, holders)],
+    notes: [],
   };
 }
 

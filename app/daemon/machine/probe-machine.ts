@@ -12,6 +12,7 @@ import { findAgent, findInstallation } from '../../privileged/installation';
 import type { Privileges } from '../../privileged/privileges';
 import { dmUserObstacle, moduleState } from './dm-user-module';
 import { moduleSources } from './module-sources';
+import { orphanChecks } from './orphaned-targets';
 
 /** What the package or the checkout has to build the module from; kernels before this one lack what it needs. */
 const OLDEST_KERNEL = [6, 1] as const;
@@ -44,7 +45,12 @@ export function machineRoutes(privileges: Privileges): readonly MachineRoute[] {
   ];
 }
 
-export function probeMachine(privileges: Privileges, addon: NativeAddon): Machine {
+/** `known`: tags of the dm-user targets of this daemon's disks. */
+export async function probeMachine(
+  privileges: Privileges,
+  addon: NativeAddon,
+  known: ReadonlySet<string>,
+): Promise<Machine> {
   return {
     kernel: release(),
     architecture: process.arch,
@@ -58,6 +64,7 @@ export function probeMachine(privileges: Privileges, addon: NativeAddon): Machin
       loopCheck(),
       ...userChecks(),
       memoryCheck(addon),
+      ...(await orphanChecks(known)),
     ],
   };
 }

@@ -45,9 +45,9 @@ export function routeCandidates(
   const others: RouteCandidate[] = privileges.available
     ? [
         { route: loopRoute(privileges, log), reason },
-        { route: fileRoute(log), reason },
+        { route: fileRoute(log, privileges.wayOut), reason },
       ]
-    : [{ route: fileRoute(log), reason }];
+    : [{ route: fileRoute(log, privileges.wayOut), reason }];
   return wish === 'auto' && dmUser ? [{ route: dmUser, reason: null }, ...others] : others;
 }
 

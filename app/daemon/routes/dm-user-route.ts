@@ -6,11 +6,12 @@
 import { basename } from 'node:path';
 import type { Holder } from '../../contract/errors';
 import type { TargetOptions, TargetState, TargetVerbs } from '../../privileged/targets';
-import { scanHolders } from '../holders/scan-holders';
+import { scanFileHolders, scanHolders } from '../holders/scan-holders';
 import { errnoOf } from '../images/image-errors';
 import type { Log } from '../log';
 import { moduleState } from '../machine/dm-user-module';
-import { Rollback } from '../rollback';
+import type { SystemRoots } from '../system/roots';
+import { allOrNothing, type Rollback } from '../rollback';
 import type { AttachedRoute, Route, RouteRequest, SavedTarget, TargetControl } from './route';
 
 export interface DmUserOptions {
@@ -26,21 +27,28 @@ export function tagOf(label: string): string {
   return `${id}-${secret.slice(0, 4)}`;
 }
 
+/** What the helper calls a target of this user (native/wire/helper.h). */
+const targetName = (tag: string) => `bioscope-${process.getuid?.() ?? 0}-${tag}`;
+
+/** The tag of a target of this user by the target's name; null for any other target. */
+export function ownTag(name: string): string | null {
+  const tag = /^bioscope-\d+-([a-z0-9][a-z0-9-]*)$/.exec(name)?.[1];
+  return tag !== undefined && name === targetName(tag) ? tag : null;
+}
+
+/** Who serves a target of this user at this moment: whoever has its control device open. */
+export function serversOf(tag: string, roots?: SystemRoots): Promise<readonly Holder[]> {
+  return scanFileHolders(`/dev/dm-user/${targetName(tag)}`, { ...(roots ? { roots } : {}) });
+}
+
 /** The path people use, /dev/mapper/<name>, of a target of this user. */
-const mapperPath = (tag: string) => `/dev/mapper/bioscope-${process.getuid?.() ?? 0}-${tag}`;
+const mapperPath = (tag: string) => `/dev/mapper/${targetName(tag)}`;
 
 export function dmUserRoute(options: DmUserOptions): Route {
   return {
     name: 'dm-user',
-    async attach(request) {
-      const rollback = new Rollback(options.log);
-      try {
-        return await attachSteps(request, options, rollback);
-      } catch (thrown) {
-        await rollback.run();
-        throw thrown;
-      }
-    },
+    attach: (request) =>
+      allOrNothing(options.log, (rollback) => attachSteps(request, options, rollback)),
   };
 }
 
@@ -53,16 +61,22 @@ async function attachSteps(
   const { native, label, readOnly } = request;
   const tag = tagOf(label);
   if (moduleState('dm-user') !== 'loaded') await targets.loadModule();
+  let isAnothers = false;
+  // Before it is made: it may have been although no answer came, the helper having died of it.
+  rollback.add('make the target', async () => {
+    if (isAnothers || (await targets.status(tag)) === null) return;
+    await targets.abort(tag);
+    await targets.remove({ tag, deferred: true });
+  });
   const { state, notes } = await create(targets, {
     tag,
     sectors: native.size / 512n,
     readOnly,
     discards: !readOnly,
     writeZeroes: !readOnly,
-  });
-  rollback.add('make the target', async () => {
-    await targets.abort(tag);
-    await targets.remove({ tag, deferred: true });
+  }).catch((thrown: unknown) => {
+    isAnothers = errnoOf(thrown) === 'EEXIST';
+    throw thrown;
   });
   const channels = await targets.openChannels({ tag, count });
   await native.startDmUser({ channels });

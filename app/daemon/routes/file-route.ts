@@ -7,32 +7,26 @@ import { mkdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { scanFileHolders } from '../holders/scan-holders';
 import type { Log } from '../log';
-import { Rollback } from '../rollback';
+import { allOrNothing, type Rollback } from '../rollback';
 import { unmountUserFuse } from './fusermount';
 import type { AttachedRoute, Route, RouteRequest } from './route';
 
 const note =
-  'This is a file, not a block device: a device needs root. Programs that work on image files can use it ' +
-  '(mke2fs, e2fsck, debugfs, fdisk, dd, fio, qemu), and what they do is traced. It cannot be mounted without root. ' +
-  'For a block device run Bioscope as root.';
+  'This is a file, not a block device. Programs that work on image files can use it ' +
+  '(mke2fs, e2fsck, debugfs, fdisk, dd, fio, qemu), and what they do is traced. It cannot be mounted without root.';
 
-export function fileRoute(log: Log): Route {
+/** `wayOut`: a sentence or two on what there is no block device for want of, and how to get it. */
+export function fileRoute(log: Log, wayOut: string): Route {
   return {
     name: 'fuse-loop',
-    async attach(request) {
-      const rollback = new Rollback(log);
-      try {
-        return await attachSteps(request, rollback, log);
-      } catch (thrown) {
-        await rollback.run();
-        throw thrown;
-      }
-    },
+    attach: (request) =>
+      allOrNothing(log, (rollback) => attachSteps(request, wayOut, rollback, log)),
   };
 }
 
 async function attachSteps(
   request: RouteRequest,
+  wayOut: string,
   rollback: Rollback,
   log: Log,
 ): Promise<AttachedRoute> {
@@ -57,7 +51,7 @@ async function attachSteps(
   return {
     device: null,
     fuseFile,
-    notes: [note],
+    notes: [`${note} ${wayOut}`],
     target: null,
     partitions: () => [],
     holders: () => scanFileHolders(fuseFile, { ignoredPid: process.pid }),

@@ -12,22 +12,15 @@ import { join } from 'node:path';
 import type { Privileges } from '../../privileged/privileges';
 import { scanHolders } from '../holders/scan-holders';
 import type { Log } from '../log';
-import { Rollback } from '../rollback';
+import { allOrNothing, type Rollback } from '../rollback';
 import { partitionsOf } from '../system/block-devices';
 import type { AttachedRoute, Route, RouteRequest } from './route';
 
 export function loopRoute(privileges: Privileges, log: Log): Route {
   return {
     name: 'fuse-loop',
-    async attach(request) {
-      const rollback = new Rollback(log);
-      try {
-        return await attachSteps(request, privileges, rollback, log);
-      } catch (thrown) {
-        await rollback.run();
-        throw thrown;
-      }
-    },
+    attach: (request) =>
+      allOrNothing(log, (rollback) => attachSteps(request, privileges, rollback, log)),
   };
 }
 

@@ -106,6 +106,26 @@ export function configuredLoops(roots: SystemRoots = systemRoots): readonly Loop
   return loops;
 }
 
+export interface MappedDevice {
+  /** As in /dev/mapper. */
+  readonly name: string;
+  /** Empty where it was given none. */
+  readonly uuid: string;
+  /** Size in bytes. */
+  readonly size: bigint;
+}
+
+/** Every device-mapper device. */
+export function mappedDevices(roots: SystemRoots = systemRoots): readonly MappedDevice[] {
+  return list(join(roots.sys, 'block')).flatMap((device) => {
+    const name = read(join(roots.sys, 'block', device, 'dm/name'));
+    if (name === null) return [];
+    const uuid = read(join(roots.sys, 'block', device, 'dm/uuid')) ?? '';
+    const sectors = read(join(roots.sys, 'block', device, 'size')) ?? '0';
+    return [{ name, uuid, size: BigInt(sectors) * 512n }];
+  });
+}
+
 /** Size in bytes, and whether the kernel refuses writes; null when there is no such device. */
 export function blockDeviceState(
   name: string,

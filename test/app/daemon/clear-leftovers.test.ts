@@ -1,15 +1,26 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { prepareRuntimeDirectory, type RuntimePaths } from '../../../app/client/runtime-directory';
 import { bytes, diskId } from '../../../app/contract/units';
 import { readState, writeState } from '../../../app/daemon/disks/state-file';
-import { clearLeftovers } from '../../../app/daemon/leftovers/clear-leftovers';
+import {
+  clearDevices,
+  clearFiles,
+  findLeftovers,
+} from '../../../app/daemon/leftovers/clear-leftovers';
 import { leftoverNote } from '../../../app/daemon/leftovers/leftover-note';
 import { rootPrivileges } from '../../../app/privileged/root';
 import type { Disk } from '../../../app/contract/disk';
-import { FakeAddon } from './fake-addon';
+import type { Holder } from '../../../app/contract/errors';
+import type { Privileges } from '../../../app/privileged/privileges';
+import { FakeAddon, errnoError } from './fake-addon';
+
+vi.mock('../../../app/daemon/system/block-devices', async (original) => ({
+  ...(await original<object>()),
+  configuredLoops: () => [...addon.loops.keys()].map((device) => ({ device, backingFile: '/x' })),
+}));
 
 let directory: string;
 let paths: RuntimePaths;
@@ -21,13 +32,27 @@ beforeEach(() => {
   paths = prepareRuntimeDirectory({ BIOSCOPE_RUNTIME_DIRECTORY: directory });
   addon = new FakeAddon();
   log.length = 0;
+  told.length = 0;
 });
 afterEach(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-const clear = () =>
-  clearLeftovers({ paths, privileges: rootPrivileges(addon), log: (line) => log.push(line) });
+/** Loop devices that stay: what is told of them. */
+const told: [string, string, readonly Holder[]][] = [];
+
+/** All three steps, with the powers of root or such as `privileges` has instead. */
+async function clear(privileges: Partial<Privileges> = {}) {
+  const options = {
+    paths,
+    privileges: { ...rootPrivileges(addon), ...privileges },
+    log: (line: string) => log.push(line),
+  };
+  const leftovers = findLeftovers(options);
+  await clearFiles(leftovers, options);
+  await clearDevices(leftovers, options, (...one) => told.push(one));
+  return leftovers;
+}
 
 function lostDisk(id: string): Disk {
   return {
@@ -62,7 +87,7 @@ function remember(...disks: Disk[]): void {
 }
 
 test('a first start finds nothing', async () => {
-  expect(await clear()).toEqual({ entries: [], nextNumber: 1, pid: 0 });
+  expect(await clear()).toEqual({ entries: [], nextNumber: 1, pid: 0, lost: [] });
 });
 
 test('the state survives being written and read, 64-bit numbers whole', () => {
@@ -101,6 +126,29 @@ test('lost disks come back as failed, their trace is kept, all else is cleared',
   expect(readdirSync(paths.traces)).toEqual(['d7.trace']);
 });
 
+test('a loop device that stays is told of, with its disk', async () => {
+  remember(lostDisk('d7'));
+  addon.loops.set('/dev/loop901', { label: 'bioscope:d7:x', disk: null });
+  addon.failures.set('detachLoop', errnoError('EBUSY', 'wait'));
+  const { entries } = await clear();
+  expect(told).toEqual([['d7', '/dev/loop901', []]]);
+  expect(entries[0]?.disk).toMatchObject({ state: 'failed', device: null });
+  expect(log.join()).toContain('the leftover /dev/loop901 stays for now');
+});
+
+test('nobody is asked for a password for the sake of a disk that had no device', async () => {
+  const loopStatus = vi.fn(() => Promise.resolve(null));
+  addon.loops.set('/dev/loop900', { label: 'bioscope:d7:x', disk: null });
+  const asking = { mayAsk: true, loopStatus };
+  remember({ ...lostDisk('d7'), device: null, fuseFile: '/run/mounts/d7/disk.img' });
+  await clear(asking);
+  expect(loopStatus).not.toHaveBeenCalled();
+  // Of one that had a device there may be something left.
+  remember(lostDisk('d7'));
+  await clear(asking);
+  expect(loopStatus).toHaveBeenCalledWith('/dev/loop900');
+});
+
 test('of a disk that was only being attached, no file system is to be feared for', async () => {
   remember({ ...lostDisk('d7'), state: 'attaching', device: null, size: bytes(0) });
   expect((await clear()).entries[0]?.disk.failure?.message).toBe(
@@ -123,7 +171,7 @@ test('the reason of a disk that had failed before is kept', async () => {
 test('a damaged state is said so and passed over', async () => {
   writeFileSync(paths.state, '{"version":1,');
   writeFileSync(join(paths.traces, 'd6.trace'), '');
-  expect(await clear()).toEqual({ entries: [], nextNumber: 1, pid: 0 });
+  expect(await clear()).toEqual({ entries: [], nextNumber: 1, pid: 0, lost: [] });
   expect(log.join('\n')).toContain(`${paths.state} is damaged`);
   expect(existsSync(join(paths.traces, 'd6.trace'))).toBe(false);
 });

@@ -1,11 +1,12 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { machineLines } from '../../../app/cli/commands/doctor';
-import { machineSchema } from '../../../app/contract/machine';
+import { machineCheckSchema, machineSchema } from '../../../app/contract/machine';
 import { dmUserObstacle, moduleState } from '../../../app/daemon/machine/dm-user-module';
 import { moduleSources } from '../../../app/daemon/machine/module-sources';
+import { orphanChecks } from '../../../app/daemon/machine/orphaned-targets';
 import { machineRoutes, probeMachine } from '../../../app/daemon/machine/probe-machine';
 import { rootPrivileges } from '../../../app/privileged/root';
 import { FakeAddon } from './fake-addon';
@@ -70,10 +71,10 @@ test('the sources of the module are found in a checkout and in the package', () 
   expect(moduleSources(join(directory, 'nowhere'))).toBeNull();
 });
 
-test('the report fits the contract, and every finding that can be mended has its command', () => {
+test('the report fits the contract, and every finding that can be mended has its command', async () => {
   const addon = new FakeAddon();
   const privileges = { ...rootPrivileges(addon), targets: new FakeTargets() };
-  const machine = machineSchema.parse(probeMachine(privileges, addon));
+  const machine = machineSchema.parse(await probeMachine(privileges, addon, new Set()));
   expect(machine.routes.filter(({ preferred }) => preferred).length).toBeLessThanOrEqual(1);
   const ids = machine.checks.map(({ id }) => id);
   expect(new Set(ids).size).toBe(ids.length);
@@ -85,13 +86,50 @@ test('the report fits the contract, and every finding that can be mended has its
   }
 });
 
-test('what could not be promised when memory is short is told', () => {
+test('what could not be promised when memory is short is told', async () => {
   const addon = new FakeAddon();
   addon.memoryPromise = () => ({ ioFlusher: 'EPERM', locked: 'ENOMEM' });
-  const { checks } = probeMachine(rootPrivileges(addon), addon);
+  const { checks } = await probeMachine(rootPrivileges(addon), addon, new Set());
   const memory = checks.find(({ id }) => id === 'memory');
   expect(memory).toMatchObject({ finding: 'advice', remedy: ['ulimit -l unlimited'] });
   expect(memory?.detail).toMatch(/could be locked \(ENOMEM\), and its threads .* \(EPERM\)/);
+});
+
+describe('targets of this user that nobody serves', () => {
+  const uid = process.getuid?.() ?? 0;
+  const mapped = (device: string, name: string, uuid = name.replace('bioscope', 'BIOSCOPE')) => {
+    const path = join(roots.sys, 'block', device);
+    mkdirSync(join(path, 'dm'), { recursive: true });
+    writeFileSync(join(path, 'dm/name'), `${name}\n`);
+    writeFileSync(join(path, 'dm/uuid'), `${uuid}\n`);
+    writeFileSync(join(path, 'size'), '16\n');
+  };
+
+  test('are told with what adopts them and what removes them', async () => {
+    const name = `bioscope-${uid}-d3-1a2b`;
+    mapped('dm-0', name);
+    const [check, ...others] = await orphanChecks(new Set(), roots);
+    expect(others).toEqual([]);
+    expect(check).toMatchObject({
+      id: `orphaned-target:${name}`,
+      finding: 'advice',
+      remedy: [`sudo dmsetup message ${name} 0 abort`, `sudo dmsetup remove --deferred ${name}`],
+    });
+    expect(check?.detail).toContain(`/dev/mapper/${name} (8192 bytes)`);
+    expect(check?.detail).toContain(`bioscope adopt ${name} IMAGE.`);
+    expect(machineCheckSchema.parse(check)).toEqual(check);
+  });
+
+  test('are neither others’, nor those of a disk, nor those that another daemon serves', async () => {
+    mapped('dm-0', `bioscope-${uid + 1}-d1-1a2b`);
+    mapped('dm-1', 'vg-home', 'LVM-abc');
+    mapped('dm-2', `bioscope-${uid}-d2-1a2b`, 'made-by-hand');
+    mapped('dm-3', `bioscope-${uid}-d3-1a2b`);
+    mapped('dm-4', `bioscope-${uid}-d4-1a2b`);
+    mkdirSync(join(roots.proc, '12/fd'), { recursive: true });
+    symlinkSync(`/dev/dm-user/bioscope-${uid}-d4-1a2b`, join(roots.proc, '12/fd/3'));
+    expect(await orphanChecks(new Set(['d3-1a2b']), roots)).toEqual([]);
+  });
 });
 
 test('without a way to make targets dm-user is not offered', () => {

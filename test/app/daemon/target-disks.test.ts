@@ -18,7 +18,7 @@ import type { Disk } from '../../../app/contract/disk';
 import { DiskTable } from '../../../app/daemon/disks/disk-table';
 import type { OpenedTarget } from '../../../app/daemon/disks/target-disks';
 import { scanHolders } from '../../../app/daemon/holders/scan-holders';
-import { clearLeftovers } from '../../../app/daemon/leftovers/clear-leftovers';
+import { clearDevices, findLeftovers } from '../../../app/daemon/leftovers/clear-leftovers';
 import { rootPrivileges } from '../../../app/privileged/root';
 import { FakeAddon, errnoError } from './fake-addon';
 import { FakeTargets } from './fake-targets';
@@ -83,8 +83,10 @@ async function nextDaemon(): Promise<DiskTable> {
   addon = new FakeAddon();
   const next = table();
   const privileges = { ...rootPrivileges(addon), targets };
-  const leftovers = await clearLeftovers({ paths, privileges, log: () => undefined });
+  const old = { paths, privileges, log: () => undefined };
+  const leftovers = findLeftovers(old);
   next.adopt(leftovers.entries, leftovers.nextNumber);
+  await clearDevices(leftovers, old, (...leftover) => next.tellLeftover(...leftover));
   return next;
 }
 
@@ -123,6 +125,29 @@ describe('choosing a route', () => {
     expect(disk.notes[0]).toMatch(/^The dm-user route was tried first and failed: .*ENODEV/);
     expect(targets.targets.size).toBe(0);
     expect([...addon.open]).toHaveLength(1);
+  });
+
+  test('a target that was made although its maker died of it leaves nothing either', async () => {
+    const create = targets.create.bind(targets);
+    targets.create = async (options) => {
+      await create(options);
+      throw new BioscopeError('PRIVILEGE_MISSING', 'The privileged helper ended.');
+    };
+    const disk = await disks.attach(image, false);
+    expect(disk.route).toBe('fuse-loop');
+    expect(targets.calls.slice(-3)).toEqual(['status', 'abort', 'remove later']);
+    expect(targets.targets.size).toBe(0);
+  });
+
+  test('a target of another disk with the same tag is left alone', async () => {
+    const create = targets.create.bind(targets);
+    targets.create = async (options) => {
+      await create(options);
+      return create(options);
+    };
+    const disk = await disks.attach(image, false);
+    expect(disk.notes[0]).toMatch(/^The dm-user route was tried first and failed: .*EEXIST/);
+    expect(targets.targets.size).toBe(1);
   });
 
   test('what was asked for is taken or refused', async () => {
@@ -402,8 +427,7 @@ describe('handing over', () => {
     await disks.targets.handOver();
     expect(addon.calls.at(-1)).toBe('handOver');
     expect(targets.targets.size).toBe(1);
-    const privileges = { ...rootPrivileges(addon), targets };
-    const leftovers = await clearLeftovers({ paths, privileges, log: () => undefined });
+    const leftovers = findLeftovers({ paths, log: () => undefined });
     next.adopt(leftovers.entries, leftovers.nextNumber);
     await next.targets.resumeAll({ pid: 1, planned: true, opened });
     expect(next.list()[0]).toMatchObject({ state: 'attached', notes: [] });
@@ -446,6 +470,30 @@ describe('handing over', () => {
     expect(targets.targets.size).toBe(1);
   });
 
+  test('waits for a change of size, and its size is in the state', async () => {
+    const disk = await disks.attach(image, false);
+    let goOn: () => void = () => undefined;
+    const waiting = new Promise<void>((resolve) => (goOn = resolve));
+    const suspend = targets.suspend.bind(targets);
+    targets.suspend = async (options) => {
+      await waiting;
+      return suspend(options);
+    };
+    truncateSync(image, 1 << 20);
+    const resized = disks.targets.resize(disk.id);
+    let isOver = false;
+    const handedOver = disks.targets.handOver().then(() => (isOver = true));
+    await expect.poll(() => targets.calls.at(-1)).toBe('reload');
+    expect([isOver, addon.calls.includes('handOver')]).toEqual([false, false]);
+    goOn();
+    expect((await resized).size).toBe(1n << 20n);
+    await handedOver;
+    expect(targets.calls.slice(-2)).toEqual(['suspend', 'resume']);
+    expect(JSON.parse(readFileSync(paths.state, 'utf8'))).toMatchObject({
+      disks: [{ disk: { size: '1048576' } }],
+    });
+  });
+
   test('is refused while a disk is on another route', async () => {
     await disks.attach(image, false, 'fuse-loop');
     const refused = await failure(disks.targets.handOver());
@@ -476,6 +524,19 @@ describe('a target made by hand', () => {
     expect(await disks.targets.adopt('lab', image, false)).toMatchObject({ state: 'attached' });
   });
 
+  test('is not Bioscope’s to fail: the command that does it is told', async () => {
+    targets.makeByHand('lab', 8n);
+    const { id } = await disks.targets.adopt('lab', image, false);
+    const refused = await failure(disks.targets.abort(id));
+    expect(refused.message).toMatch(/This does it: sudo dmsetup message lab 0 abort$/);
+    [...addon.open][0]?.end('its last channel ended');
+    await expect.poll(() => disks.list()[0]?.state).toBe('failed');
+    expect(disks.list()[0]).toMatchObject({ hanging: false });
+    expect(disks.list()[0]?.failure?.message).toContain(
+      `until it is served again (bioscope adopt lab ${image}). To fail what waits: sudo dmsetup message lab 0 abort`,
+    );
+  });
+
   test('must be there, and be large enough for nobody to fall off the image', async () => {
     const missing = await failure(disks.targets.adopt('lab', image, false));
     expect(missing.value.code).toBe('DISK_UNKNOWN');
@@ -485,5 +546,36 @@ describe('a target made by hand', () => {
     expect(small.message).toMatch(/has 8192 bytes, the device 16384\. .*truncate -s 16384/);
     expect(disks.list()).toEqual([]);
     expect(addon.remains).toEqual([]);
+  });
+});
+
+describe('a target that no disk stands for any more', () => {
+  const uid = process.getuid?.() ?? 0;
+
+  test('is adopted by its name, and is a disk like any other then', async () => {
+    const { device } = await disks.attach(image, false);
+    rmSync(paths.state);
+    const next = await nextDaemon(); // the state file was lost
+    expect(next.list()).toEqual([]);
+    const name = (device ?? '').replace('/dev/mapper/', '');
+    const adopted = await next.targets.adopt(name, image, false);
+    expect(adopted).toMatchObject({ state: 'attached', route: 'dm-user', device, size: 8192n });
+    expect(adopted.notes).toEqual([]);
+    expect([...next.targets.tags()]).toEqual([...targets.targets.keys()]);
+    const twice = await failure(next.targets.adopt(name, image, false));
+    expect(twice.message).toBe(`disk.img (${adopted.id}) serves ${name} already.`);
+    [...addon.open].at(-1)?.end(null);
+    await next.detach(adopted.id);
+    expect(targets.targets.size).toBe(0);
+  });
+
+  test('must be there and be this user’s', async () => {
+    const none = await failure(disks.targets.adopt(`bioscope-${uid}-d9-1a2b`, image, false));
+    expect(none.value.code).toBe('DISK_UNKNOWN');
+    expect(none.message).toBe(
+      `There is no target bioscope-${uid}-d9-1a2b of this user with a table.`,
+    );
+    const another = await failure(disks.targets.adopt(`bioscope-${uid + 1}-d9`, image, false));
+    expect(another.value.code).toBe('DISK_UNKNOWN');
   });
 });

@@ -1,0 +1,43 @@
+/**
+ * What a daemon does first, from what an earlier one left. Disks on the dm-user route
+ * come before all else: their requests wait in the kernel. What may have to wait for a
+ * password comes last, and nobody waits for it.
+ */
+import type { DiskTable } from './disks/disk-table';
+import type { Predecessor } from './disks/target-disks';
+import {
+  clearDevices,
+  clearFiles,
+  findLeftovers,
+  type LeftoverOptions,
+} from './leftovers/clear-leftovers';
+
+export interface TakenOver {
+  /** Every disk on the dm-user route is served again, or has failed. Never rejects. */
+  readonly resumed: Promise<void>;
+  /** What could be cleared away of the other disks is. Never rejects. */
+  readonly cleared: Promise<void>;
+}
+
+/**
+ * Resolves once clients can be heard. With the daemon's lock held. `before`: the daemon
+ * that has just handed over; null when there was none, or it died.
+ */
+export async function takeOver(
+  disks: DiskTable,
+  before: Predecessor | null,
+  options: LeftoverOptions,
+): Promise<TakenOver> {
+  const { privileges } = options;
+  const leftovers = findLeftovers(options);
+  disks.adopt(leftovers.entries, leftovers.nextNumber);
+  const { pid } = leftovers;
+  const resumed = disks.targets.resumeAll(before ?? { pid, planned: false, opened: new Map() });
+  await clearFiles(leftovers, options);
+  const clear = () =>
+    clearDevices(leftovers, options, (...leftover) => disks.tellLeftover(...leftover));
+  if (privileges.mayAsk) return { resumed, cleared: resumed.then(clear) };
+  const cleared = clear();
+  await cleared;
+  return { resumed, cleared };
+}

@@ -1,0 +1,101 @@
+/** A daemon begins where another has died: what must not wait for what. */
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { prepareRuntimeDirectory, type RuntimePaths } from '../../../app/client/runtime-directory';
+import { DiskTable } from '../../../app/daemon/disks/disk-table';
+import { takeOver } from '../../../app/daemon/take-over';
+import type { Privileges } from '../../../app/privileged/privileges';
+import { rootPrivileges } from '../../../app/privileged/root';
+import { FakeAddon } from './fake-addon';
+import { FakeTargets } from './fake-targets';
+
+vi.mock('../../../app/daemon/system/block-devices', async (original) => ({
+  ...(await original<object>()),
+  configuredLoops: () => [{ device: '/dev/loop900', backingFile: '/loop.img' }],
+}));
+
+const trace = { threads: 4, ringCapacity: 1024, payloadLimit: 4096, trace: true };
+const log = () => undefined;
+
+let directory: string;
+let paths: RuntimePaths;
+let targets: FakeTargets;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'bioscope-test-'));
+  paths = prepareRuntimeDirectory({ BIOSCOPE_RUNTIME_DIRECTORY: join(directory, 'run') });
+  targets = new FakeTargets();
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+function daemon(more: Partial<Privileges> = {}) {
+  const addon = new FakeAddon();
+  const privileges = { ...rootPrivileges(addon), targets, ...more };
+  const disks = new DiskTable({ addon, privileges, paths, trace, log, obstacle: () => null });
+  return { disks, privileges };
+}
+
+function image(name: string): string {
+  const path = join(directory, name);
+  writeFileSync(path, Buffer.alloc(8192));
+  return path;
+}
+
+/** A daemon with a disk on each route, which then dies. */
+async function disksOfBefore(): Promise<void> {
+  const { disks } = daemon();
+  await disks.attach(image('target.img'), false);
+  await disks.attach(image('loop.img'), false, 'fuse-loop');
+}
+
+const states = (disks: DiskTable) => disks.list().map(({ name, state }) => `${name} ${state}`);
+
+test('a question for a password that nobody answers holds up neither disks nor clients', async () => {
+  await disksOfBefore();
+  mkdirSync(join(paths.mounts, 'd9'));
+  let answer: (allowed: null) => void = () => undefined;
+  const asked = new Promise<null>((resolve) => (answer = resolve));
+  const questions: string[] = [];
+  const { disks, privileges } = daemon({
+    mayAsk: true,
+    loopStatus: (device) => {
+      questions.push(device);
+      return asked;
+    },
+  });
+  const { resumed, cleared } = await takeOver(disks, null, { paths, privileges, log });
+  let isCleared = false;
+  void cleared.then(() => (isCleared = true));
+  await resumed;
+  expect(states(disks)).toEqual(['target.img attached', 'loop.img failed']);
+  expect(readdirSync(paths.mounts)).toEqual([]);
+  await expect.poll(() => questions).toEqual(['/dev/loop900']);
+  // Looking at the disks does not ask, and so does not wait, either.
+  await disks.refresh();
+  expect(questions).toEqual(['/dev/loop900']);
+  expect(isCleared).toBe(false);
+  answer(null);
+  await cleared;
+  expect(states(disks)).toEqual(['target.img attached', 'loop.img failed']);
+});
+
+test('disks whose requests wait are gone on with while the rest is being cleared', async () => {
+  await disksOfBefore();
+  const order: string[] = [];
+  const { disks, privileges } = daemon({
+    loopStatus: () => {
+      order.push('a loop device is looked at');
+      return Promise.resolve(null);
+    },
+  });
+  const status = targets.status.bind(targets);
+  targets.status = (tag) => {
+    order.push('a target is gone on with');
+    return status(tag);
+  };
+  const { resumed, cleared } = await takeOver(disks, null, { paths, privileges, log });
+  await Promise.all([resumed, cleared]);
+  expect(order).toEqual(['a target is gone on with', 'a loop device is looked at']);
+});
