@@ -44,6 +44,18 @@ const javascriptSources = [
 const isNotNative = (path) => path.startsWith('native/kmod') || path.endsWith('.md');
 const isNotBundled = (path) => path.endsWith('.md');
 
+/**
+ * zod's messages in fifty languages are a third of each bundle, read at every start and
+ * used by nobody. English, the default, is imported from its own file.
+ */
+const withoutLocales = {
+  name: 'without-locales',
+  setup(build) {
+    const contents = 'export {};';
+    build.onLoad({ filter: /\/zod\/v4\/locales\/index\.js$/ }, () => ({ contents }));
+  },
+};
+
 /** Where node's own headers are, so that node-gyp need not fetch them; undefined if nowhere. */
 function nodeDirectory() {
   const prefix = dirname(dirname(process.execPath));
@@ -107,6 +119,7 @@ async function buildBundles() {
       sourcesContent: false,
       legalComments: 'none',
       logLevel: 'silent',
+      plugins: [withoutLocales],
       ...(shebang ? { banner: { js: '#!/usr/bin/env node' } } : {}),
     }).catch((error) => {
       throw new UserError(`esbuild: ${error.message}`);
