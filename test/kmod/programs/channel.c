@@ -125,10 +125,19 @@ int backing_open(struct backing *backing, const char *path, size_t size)
 	return 0;
 }
 
+unsigned char *backing_at(const struct backing *backing, const struct dm_user_message *request)
+{
+	uint64_t offset = request->sector * DM_USER_SECTOR_BYTES;
+
+	if (offset > backing->size || request->length > backing->size - offset)
+		return NULL;
+	return backing->bytes + offset;
+}
+
 uint64_t backing_serve(struct backing *backing, const struct dm_user_message *request,
 		       const void *payload, const void **data)
 {
-	uint64_t offset = request->sector * DM_USER_SECTOR_BYTES;
+	unsigned char *place;
 
 	*data = NULL;
 	switch (request->type) {
@@ -143,13 +152,14 @@ uint64_t backing_serve(struct backing *backing, const struct dm_user_message *re
 	default:
 		return DM_USER_RESPONSE_UNSUPPORTED;
 	}
-	if (offset > backing->size || request->length > backing->size - offset)
+	place = backing_at(backing, request);
+	if (!place)
 		return DM_USER_RESPONSE_ERROR;
 	if (request->type == DM_USER_REQUEST_READ)
-		*data = backing->bytes + offset;
+		*data = place;
 	else if (request->type == DM_USER_REQUEST_WRITE)
-		memcpy(backing->bytes + offset, payload, request->length);
+		memcpy(place, payload, request->length);
 	else
-		memset(backing->bytes + offset, 0, request->length);
+		memset(place, 0, request->length);
 	return DM_USER_RESPONSE_SUCCESS;
 }

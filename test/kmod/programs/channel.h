@@ -40,6 +40,9 @@ struct backing {
 
 int backing_open(struct backing *backing, const char *path, size_t size);
 
+/* Where a request's bytes are; NULL where it is out of range. */
+unsigned char *backing_at(const struct backing *backing, const struct dm_user_message *request);
+
 /*
  * Does what a request asks for to the backing; *data is what a READ is answered with.
  * The response type. Anything out of range is an ERROR.

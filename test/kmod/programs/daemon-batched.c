@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * daemon-batched: serves with as few system calls as the module allows: one read() takes
- * all the requests that fit, one writev() gives all their answers, data straight from the
- * backing.
+ * daemon-batched: serves with few system calls. One read takes the rest of a WRITE that was
+ * begun, straight to its place in the backing, and then as many requests as fit; one writev()
+ * gives many answers, data straight from the backing.
+ *
+ * Not all that waits at once: whoever sent the requests goes on at the first answers, on
+ * another processor, while this one serves the rest.
  */
 #define _GNU_SOURCE
 #include "daemon.h"
@@ -12,26 +15,42 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
-/* A buffer holds any request with its payload; a writev() takes so many pieces at most. */
-#define BUFFER_BYTES (4U << 20)
-#define PIECES       1024
+/* What is read at once, but for the rest of a WRITE: some WRITEs of 4 KiB, or many READs. */
+#define BUFFER_BYTES (32U << 10)
+/* Answers wait for others until there are so many, or so many bytes. */
+#define BATCH_ANSWERS 8
+#define BATCH_BYTES   (32U << 10)
 
 struct batch {
-	struct iovec pieces[PIECES];
-	struct dm_user_message responses[PIECES];
-	int count;
+	struct iovec pieces[2 * BATCH_ANSWERS];
+	struct dm_user_message responses[BATCH_ANSWERS];
+	int pieces_used;
+	int answers;
+	size_t bytes;
+};
+
+struct server {
+	int fd;
+	struct batch batch;
+	/* A WRITE of which a part was read: where the rest belongs. */
+	struct dm_user_message write;
+	unsigned char *place;
+	size_t rest;
+	/* Bytes of requests that were read and not yet acted upon. */
+	unsigned char buffer[BUFFER_BYTES];
+	size_t filled;
 };
 
 /* Writes out all answers; a short write is gone on with. */
-static void send_batch(int fd, struct batch *batch)
+static void send_batch(struct server *server)
 {
+	struct batch *batch = &server->batch;
 	struct iovec *piece = batch->pieces;
-	int left = batch->count;
+	int left = batch->pieces_used;
 
 	while (left > 0) {
-		ssize_t put = writev(fd, piece, left);
+		ssize_t put = writev(server->fd, piece, left);
 
 		if (put < 0 && errno == EINTR)
 			continue;
@@ -47,75 +66,132 @@ static void send_batch(int fd, struct batch *batch)
 			piece->iov_len -= (size_t)put;
 		}
 	}
-	batch->count = 0;
+	batch->pieces_used = 0;
+	batch->answers = 0;
+	batch->bytes = 0;
 }
 
-static void add_answer(int fd, struct batch *batch, const struct dm_user_message *request,
-		       const void *payload)
+static void add_piece(struct batch *batch, const void *bytes, size_t length)
 {
-	struct dm_user_message *response;
-	const void *data;
+	struct iovec *next = &batch->pieces[batch->pieces_used];
 
-	if (batch->count > PIECES - 2)
-		send_batch(fd, batch);
-	response = &batch->responses[batch->count];
-	*response = *request;
-	response->type = backing_serve(&backing, request, payload, &data);
-	batch->pieces[batch->count].iov_base = response;
-	batch->pieces[batch->count++].iov_len = sizeof(*response);
-	if (response_payload(request, response->type)) {
-		batch->pieces[batch->count].iov_base = (void *)data;
-		batch->pieces[batch->count++].iov_len = request->length;
+	batch->bytes += length;
+	/* Headers without a payload between them lie one behind the other. */
+	if (batch->pieces_used && (char *)next[-1].iov_base + next[-1].iov_len == bytes) {
+		next[-1].iov_len += length;
+		return;
 	}
+	*next = (struct iovec){(void *)bytes, length};
+	batch->pieces_used++;
+}
+
+/* data: what a READ is answered with. */
+static void add_answer(struct server *server, const struct dm_user_message *request, uint64_t type,
+		       const void *data)
+{
+	struct batch *batch = &server->batch;
+	struct dm_user_message *response = &batch->responses[batch->answers++];
+
+	*response = *request;
+	response->type = type;
+	add_piece(batch, response, sizeof(*response));
+	if (response_payload(request, type))
+		add_piece(batch, data, request->length);
+	if (batch->answers == BATCH_ANSWERS || batch->bytes >= BATCH_BYTES)
+		send_batch(server);
 }
 
 /* What there is to read. To look again costs less than to sleep and be woken. */
-static ssize_t read_requests(int fd, void *buffer, size_t room)
+static ssize_t read_pieces(int fd, const struct iovec *pieces, int count)
 {
-	struct iovec piece = {buffer, room};
-
 	for (int i = 0; i < polls; i++) {
-		ssize_t got = preadv2(fd, &piece, 1, -1, RWF_NOWAIT);
+		ssize_t got = preadv2(fd, pieces, count, -1, RWF_NOWAIT);
 
 		if (got >= 0 || errno != EAGAIN)
 			return got;
 		sched_yield();
 	}
-	return read(fd, buffer, room);
+	return readv(fd, pieces, count);
+}
+
+/* Reads what fits, and puts the rest of a WRITE in its place. */
+static void read_requests(struct server *server)
+{
+	struct iovec pieces[] = {
+	    {server->place, server->rest},
+	    {server->buffer + server->filled, BUFFER_BYTES - server->filled},
+	};
+	bool rest = server->rest > 0;
+	ssize_t got;
+	size_t part;
+
+	do
+		got = read_pieces(server->fd, rest ? pieces : pieces + 1, rest ? 2 : 1);
+	while (got < 0 && errno == EINTR);
+	if (got <= 0)
+		die("requests", got < 0 ? -errno : -EPIPE);
+	part = (size_t)got < server->rest ? (size_t)got : server->rest;
+	server->place += part;
+	server->rest -= part;
+	server->filled += (size_t)got - part;
+	if (rest && !server->rest)
+		add_answer(server, &server->write, DM_USER_RESPONSE_SUCCESS, NULL);
+}
+
+/* A WRITE of whose payload there are so many bytes. The rest goes to its place as it is read. */
+static void begin_write(struct server *server, const struct dm_user_message *request,
+			const unsigned char *payload, size_t there)
+{
+	unsigned char *place = backing_at(&backing, request);
+
+	if (!place) {
+		/* What was not read of it will not come any more. */
+		add_answer(server, request, DM_USER_RESPONSE_ERROR, NULL);
+		return;
+	}
+	memcpy(place, payload, there);
+	server->write = *request;
+	server->place = place + there;
+	server->rest = request->length - there;
+}
+
+/* Acts on what is in the buffer; part of a header may be left there. */
+static void serve_requests(struct server *server)
+{
+	size_t used = 0;
+
+	while (server->filled - used >= sizeof(struct dm_user_message)) {
+		unsigned char *payload = server->buffer + used + sizeof(struct dm_user_message);
+		size_t there = server->filled - used - sizeof(struct dm_user_message);
+		struct dm_user_message request;
+		const void *data;
+		uint64_t type;
+
+		memcpy(&request, server->buffer + used, sizeof(request));
+		if (there < request_payload(&request)) {
+			begin_write(server, &request, payload, there);
+			used = server->filled;
+			break;
+		}
+		type = backing_serve(&backing, &request, payload, &data);
+		add_answer(server, &request, type, data);
+		used += sizeof(request) + request_payload(&request);
+	}
+	memmove(server->buffer, server->buffer + used, server->filled - used);
+	server->filled -= used;
 }
 
 void serve(int fd)
 {
-	unsigned char *buffer = malloc(BUFFER_BYTES);
-	struct batch *batch = calloc(1, sizeof(*batch));
-	size_t filled = 0;
+	struct server *server = calloc(1, sizeof(*server));
 
-	if (!buffer || !batch)
+	if (!server)
 		die("a buffer", -ENOMEM);
+	server->fd = fd;
 	for (;;) {
-		ssize_t got = read_requests(fd, buffer + filled, BUFFER_BYTES - filled);
-		size_t used = 0;
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			die("requests", got < 0 ? -errno : -EPIPE);
-		filled += (size_t)got;
-		while (filled - used >= sizeof(struct dm_user_message)) {
-			struct dm_user_message request;
-			size_t size;
-
-			memcpy(&request, buffer + used, sizeof(request));
-			size = sizeof(request) + request_payload(&request);
-			if (size > BUFFER_BYTES)
-				die("a request too long", -EMSGSIZE);
-			if (filled - used < size)
-				break;
-			add_answer(fd, batch, &request, buffer + used + sizeof(request));
-			used += size;
-		}
-		send_batch(fd, batch);
-		memmove(buffer, buffer + used, filled - used);
-		filled -= used;
+		read_requests(server);
+		serve_requests(server);
+		/* Before it may sleep. */
+		send_batch(server);
 	}
 }
