@@ -110,6 +110,17 @@ function somethingChanged(): void {
   if (pageIsReady) sendFrame();
 }
 
+/** Batches taken whose credits have not gone back yet. */
+let taken = 0;
+
+/** Those that wait together are thanked for together: a message to another process is dear. */
+function returnCredits(): void {
+  if (taken === 0) return;
+  const credit: FeedRequest = { type: 'credit', batches: taken };
+  taken = 0;
+  feed?.postMessage(credit);
+}
+
 function takeFeedMessage(message: unknown): void {
   if (!isFeedMessage(message)) throw new Error('the feed sent a message of an unknown form');
   if (message.type === 'opened') store.prune(view?.disk ?? null);
@@ -117,8 +128,7 @@ function takeFeedMessage(message: unknown): void {
     store.receive(message);
   } finally {
     if (message.type === 'batch' || message.type === 'columns') {
-      const credit: FeedRequest = { type: 'credit', batches: 1 };
-      feed?.postMessage(credit);
+      if (taken++ === 0) setTimeout(returnCredits, 0);
     }
   }
   somethingChanged();
@@ -170,6 +180,7 @@ self.onmessage = ({ data, ports }: MessageEvent<WorkerRequest | DerivedRequest>)
       if (!port) throw new Error('the page sent no port');
       feed?.close();
       feed = port;
+      taken = 0;
       port.onmessage = (event: MessageEvent<unknown>) => takeFeedMessage(event.data);
       port.start();
       return;
