@@ -44,11 +44,13 @@ copy_racing(std::byte *to, const std::byte *from, size_t bytes)
 		    __atomic_load_n(reinterpret_cast<const uint8_t *>(from++), __ATOMIC_RELAXED));
 }
 
-// Room beyond the limit: one room is always being given away at the head, and
-// up to one more is skipped at the end of the memory. An entry for every 512
-// bytes, so that the limit is reached with the smallest requests, too.
+// Room beyond the limit: one room to receive into and one to read into are given
+// away at the head, and up to one more is skipped at the end of the memory; headers
+// and alignment lie between payloads. An entry for every 512 bytes, so that the
+// limit is reached with the smallest requests, too.
 PayloadArena::PayloadArena(uint64_t limit)
-    : limit_(limit), size_(round_up(limit + 2 * largest_room, huge_page)), entries_(limit / 512 + 1)
+    : limit_(limit), size_(round_up(limit + limit / 8 + 3 * largest_room, huge_page)),
+      entries_(limit / 512 + 1)
 {
 	// Huge pages: a payload is seldom touched twice, so the page faults and TLB
 	// misses of small pages would be paid by every request.

@@ -54,6 +54,8 @@ public:
 	// arena, copied otherwise. False if it is empty or larger than the limit.
 	bool keep(uint64_t sequence, std::span<const std::byte> payload);
 
+	// False where the limit is 0.
+	bool keeps() const { return limit_ > 0; }
 	// All of it, kept or not.
 	std::span<const std::byte> memory() const { return {memory_, size_}; }
 

@@ -254,6 +254,41 @@ TEST_CASE("dm-user channel: a backend's error becomes ERROR without payload, its
 	CHECK(fixture.disk->counters().errors == 3);
 }
 
+TEST_CASE("dm-user channel: the newest payloads are whole after the memory for them has gone round")
+{
+	for (Pacing pacing : {Pacing::batched, Pacing::random}) {
+		CAPTURE(static_cast<int>(pacing));
+		ChannelFixture fixture({.pacing = pacing});
+		KernelDouble &kernel = fixture.kernel();
+		constexpr uint64_t rounds = 80, writes = 16;
+		std::vector<std::byte> kept(8192);
+		for (uint64_t round = 0; round < rounds; round++) {
+			kernel.gather();
+			for (uint64_t i = 0; i < writes; i++) {
+				kernel.submit(DM_USER_REQUEST_WRITE, i * 8, 4096, 0,
+					      pattern(4096, round * 100 + i));
+				kernel.submit(DM_USER_REQUEST_READ, i * 8, 4096);
+			}
+			std::thread sender([&] { kernel.send_gathered(); });
+			for (uint64_t i = 0; i < writes * 2; i++)
+				kernel.receive();
+			sender.join();
+		}
+		fixture.end();
+		uint64_t first = (rounds - 1) * writes * 2 + 1;
+		for (uint64_t i = 0; i < writes; i++) {
+			CAPTURE(i);
+			for (uint64_t sequence : {first + i * 2, first + i * 2 + 1}) {
+				auto count = fixture.disk->payloads().read(sequence, 0, kept);
+				REQUIRE(count == 4096);
+				CHECK(std::vector(kept.begin(), kept.begin() + 4096) ==
+				      pattern(4096, (rounds - 1) * 100 + i));
+			}
+		}
+		CHECK_FALSE(fixture.disk->payloads().find(1).has_value());
+	}
+}
+
 TEST_CASE("dm-user channel: what was read and written is kept by sequence, also in mixed batches")
 {
 	ChannelFixture fixture;

@@ -157,6 +157,59 @@ TEST_CASE(
 	CHECK(parser.room().size() <= DmUserParser::initial_capacity);
 }
 
+TEST_CASE("dm-user parser: whole requests stay in memory that was lent")
+{
+	DmUserParser parser;
+	std::vector<std::byte> lent(16 << 10);
+	auto bytes = message(1, DM_USER_REQUEST_WRITE, 512, 512);
+	for (int round = 0; round < 3; round++) {
+		std::span<std::byte> room = parser.room(lent);
+		CHECK(room.data() == lent.data());
+		CHECK(room.size() == lent.size());
+		std::memcpy(room.data(), bytes.data(), bytes.size());
+		parser.received(bytes.size());
+		ChannelRequest request;
+		REQUIRE(parser.next(request) == DmUserParser::Next::request);
+		CHECK(request.payload.data() == lent.data() + DM_USER_HEADER_BYTES);
+		CHECK(parser.next(request) == DmUserParser::Next::more);
+	}
+}
+
+TEST_CASE("dm-user parser: what is half received leaves lent memory with the next call")
+{
+	auto bytes = sample();
+	DmUserParser whole_parser;
+	auto whole = feed(whole_parser, bytes, [] { return size_t{1} << 20; });
+	for (size_t piece : {1, 39, 40, 41, 700, 5000}) {
+		CAPTURE(piece);
+		DmUserParser parser;
+		std::vector<std::byte> lent(700);
+		std::vector<Taken> taken;
+		std::span<const std::byte> rest = bytes;
+		while (!rest.empty()) {
+			std::span<std::byte> room = parser.room(lent);
+			// From here on it is somebody else's, unless it is the room.
+			if (room.data() != lent.data())
+				std::fill(lent.begin(), lent.end(), std::byte{0xaa});
+			size_t count = std::min({room.size(), rest.size(), piece});
+			std::memcpy(room.data(), rest.data(), count);
+			parser.received(count);
+			rest = rest.subspan(count);
+			ChannelRequest request;
+			while (parser.next(request) == DmUserParser::Next::request)
+				taken.push_back({request.header,
+						 {request.payload.begin(), request.payload.end()},
+						 request.oversized});
+		}
+		REQUIRE(taken.size() == whole.size());
+		for (size_t i = 0; i < taken.size(); i++) {
+			CHECK(taken[i].header.sequence == whole[i].header.sequence);
+			CHECK(taken[i].payload == whole[i].payload);
+		}
+		CHECK(parser.idle());
+	}
+}
+
 TEST_CASE("dm-user parser: a write that no BIO can be is told as broken")
 {
 	for (uint64_t length : {uint64_t{UINT32_MAX} + 1, uint64_t{1} << 63, UINT64_MAX}) {

@@ -15,6 +15,8 @@ namespace bioscope
 namespace
 {
 constexpr size_t read_alignment = 64;
+// Before the first header in the arena: the payload after it is aligned then.
+constexpr size_t header_gap = read_alignment - DM_USER_HEADER_BYTES % read_alignment;
 // A batch is closed once its reads need this much room: more does not make it
 // cheaper, and the arena gives 1 MiB at once.
 constexpr uint64_t enough_read_bytes = 512 << 10;
@@ -174,11 +176,20 @@ void DmUserChannel::run()
 	ended_changed_.notify_all();
 }
 
+std::span<std::byte> DmUserChannel::room_to_keep()
+{
+	if (!worker_.arena().keeps() || !parser_.idle())
+		return {};
+	return worker_.arena().reserve(PayloadArena::largest_room);
+}
+
 ChannelEnd DmUserChannel::serve_until_end()
 {
 	ChannelEnd end;
 	while (!stop_.requested()) {
-		ssize_t count = port_->read(parser_.room());
+		std::span<std::byte> kept = room_to_keep();
+		ssize_t count =
+		    port_->read(parser_.room(kept.empty() ? kept : kept.subspan(header_gap)));
 		if (count < 0) {
 			int error = errno;
 			if (error == EAGAIN)
@@ -195,7 +206,13 @@ ChannelEnd DmUserChannel::serve_until_end()
 				"the channel ended in the middle of a request"};
 		}
 		parser_.received(static_cast<size_t>(count));
-		if (!serve_received(end))
+		if (!kept.empty()) {
+			kept = kept.first(header_gap + static_cast<size_t>(count));
+			worker_.arena().claim(kept);
+		}
+		bool goes_on = serve_received(end);
+		worker_.arena().release(kept);
+		if (!goes_on)
 			return end;
 	}
 	return {ChannelEnd::Reason::stopped, 0, "stopped"};

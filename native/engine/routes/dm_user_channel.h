@@ -72,6 +72,9 @@ private:
 
 	void run();
 	ChannelEnd serve_until_end();
+	// Room in the payload arena for what is read next, so that writes are kept where
+	// they arrive; empty where nothing is kept or a request is half received.
+	std::span<std::byte> room_to_keep();
 	// Serves every whole request of the receive buffer. Returns false when the
 	// channel must end, with why in `end`.
 	bool serve_received(ChannelEnd &end);

@@ -20,8 +20,8 @@ uint64_t payload_of(const dm_user_message &header)
 } // namespace
 
 DmUserParser::DmUserParser()
-    : buffer_(std::make_unique_for_overwrite<std::byte[]>(initial_capacity)),
-      capacity_(initial_capacity)
+    : own_(std::make_unique_for_overwrite<std::byte[]>(initial_capacity)),
+      own_capacity_(initial_capacity), memory_(memory())
 {
 }
 
@@ -30,42 +30,48 @@ size_t DmUserParser::wanted() const
 	if (available() < DM_USER_HEADER_BYTES)
 		return DM_USER_HEADER_BYTES;
 	dm_user_message header;
-	std::memcpy(&header, buffer_.get() + begin_, sizeof(header));
+	std::memcpy(&header, memory_.data() + begin_, sizeof(header));
 	// next() has taken longer ones as oversized before room() is called.
 	return DM_USER_HEADER_BYTES + std::min(payload_of(header), payload_limit);
 }
 
+// Moves what is not taken yet to the front of the parser's own memory.
 void DmUserParser::make_room(size_t bytes)
 {
 	size_t capacity = std::max(bytes, initial_capacity);
-	if (capacity > capacity_) {
+	const std::byte *from = memory_.data() + begin_;
+	if (capacity > own_capacity_) {
 		auto larger = std::make_unique_for_overwrite<std::byte[]>(capacity);
-		std::memcpy(larger.get(), buffer_.get() + begin_, available());
-		buffer_ = std::move(larger);
-		capacity_ = capacity;
+		std::memcpy(larger.get(), from, available());
+		own_ = std::move(larger);
+		own_capacity_ = capacity;
 	} else {
-		std::memmove(buffer_.get(), buffer_.get() + begin_, available());
+		std::memmove(own_.get(), from, available());
 	}
+	memory_ = memory();
 	end_ -= begin_;
 	begin_ = 0;
 }
 
-std::span<std::byte> DmUserParser::room()
+std::span<std::byte> DmUserParser::room(std::span<std::byte> lent)
 {
 	if (begin_ == end_) {
 		begin_ = end_ = 0;
-		if (capacity_ > initial_capacity) {
+		if (own_capacity_ > initial_capacity) {
 			// One huge request must not cost its memory for ever.
-			buffer_ = std::make_unique_for_overwrite<std::byte[]>(initial_capacity);
-			capacity_ = initial_capacity;
+			own_ = std::make_unique_for_overwrite<std::byte[]>(initial_capacity);
+			own_capacity_ = initial_capacity;
 		}
+		memory_ = lent.empty() ? memory() : lent;
+		return memory_;
 	}
 	size_t bytes = wanted();
-	bool fits = capacity_ - begin_ >= bytes;
-	bool cramped = capacity_ - end_ < least_room && available() < least_room;
-	if (!fits || (cramped && begin_ > 0))
+	bool is_lent = memory_.data() != own_.get();
+	bool fits = memory_.size() - begin_ >= bytes;
+	bool cramped = memory_.size() - end_ < least_room && available() < least_room;
+	if (is_lent || !fits || (cramped && begin_ > 0))
 		make_room(bytes);
-	return {buffer_.get() + end_, capacity_ - end_};
+	return memory_.subspan(end_);
 }
 
 bool DmUserParser::skip(ChannelRequest &out)
@@ -86,7 +92,7 @@ DmUserParser::Next DmUserParser::next(ChannelRequest &out)
 	if (available() < DM_USER_HEADER_BYTES)
 		return Next::more;
 	dm_user_message header;
-	std::memcpy(&header, buffer_.get() + begin_, sizeof(header));
+	std::memcpy(&header, memory_.data() + begin_, sizeof(header));
 	uint64_t payload = payload_of(header);
 	if (payload > longest_bio)
 		return Next::broken;
@@ -99,7 +105,7 @@ DmUserParser::Next DmUserParser::next(ChannelRequest &out)
 	if (available() - DM_USER_HEADER_BYTES < payload)
 		return Next::more;
 	out = {.header = header,
-	       .payload = {buffer_.get() + begin_ + DM_USER_HEADER_BYTES, payload},
+	       .payload = {memory_.data() + begin_ + DM_USER_HEADER_BYTES, payload},
 	       .oversized = false};
 	begin_ += DM_USER_HEADER_BYTES + payload;
 	return Next::request;

@@ -43,14 +43,16 @@ public:
 
 	DmUserParser();
 
-	// Where to read to; never empty. Invalidates the payloads handed out.
-	std::span<std::byte> room();
+	// Where to read to; never empty. Invalidates the payloads handed out. `lent`, of a
+	// header's size at least, is used where nothing is half received, until the next
+	// call; what has begun in it by then goes on in memory of the parser's own.
+	std::span<std::byte> room(std::span<std::byte> lent = {});
 	// The first `count` bytes of the last room() are filled.
 	void received(size_t count) { end_ += count; }
 	Next next(ChannelRequest &out);
 
-	// The receive buffer as it is now, for locking it into memory.
-	std::span<std::byte> memory() { return {buffer_.get(), capacity_}; }
+	// The parser's own memory as it is now, for locking it.
+	std::span<std::byte> memory() { return {own_.get(), own_capacity_}; }
 
 	// True between two requests: nothing is half received.
 	bool idle() const { return begin_ == end_ && skip_left_ == 0; }
@@ -62,10 +64,11 @@ private:
 	void make_room(size_t bytes);
 	bool skip(ChannelRequest &out);
 
-	std::unique_ptr<std::byte[]> buffer_;
-	size_t capacity_;
-	size_t begin_ = 0; // of what is not taken yet
-	size_t end_ = 0;   // of what was received
+	std::unique_ptr<std::byte[]> own_;
+	size_t own_capacity_;
+	std::span<std::byte> memory_; // own_, or what was lent
+	size_t begin_ = 0;            // of what is not taken yet
+	size_t end_ = 0;              // of what was received
 	// An oversized WRITE: its header, and how much of its payload is to come.
 	dm_user_message skipped_{};
 	uint64_t skip_left_ = 0;
