@@ -20,6 +20,7 @@ import type { Disk } from '../contract/disk';
 import { BioscopeError, toErrorValue, type ErrorValue } from '../contract/errors';
 import type { DiskId } from '../contract/units';
 import type { DaemonState, WindowState } from '../contract/window-api';
+import { ownTag } from '../privileged/targets';
 
 /** How long a dead daemon's exit status may take to reach us after its socket closed. */
 const EXIT_WAIT_MS = 2000;
@@ -38,6 +39,8 @@ export interface SupervisorOptions {
   readonly daemonScript: string;
   /** The Node to run the daemon on; undefined for the app's own binary. */
   readonly program: string | undefined;
+  /** Fails what waits on this user's target with this tag, where there is no daemon to do so. */
+  readonly abortTarget: (tag: string) => Promise<void>;
 }
 
 export class DaemonSupervisor {
@@ -105,6 +108,26 @@ export class DaemonSupervisor {
       this.daemon,
       this.disks.filter(({ id }) => id !== disk),
     );
+    return {};
+  }
+
+  /** Fails what waits on a disk: the daemon does, or we where none could be started. */
+  async abort(id: DiskId): Promise<DaemonResult<'disks.abort'>> {
+    if (this.client || this.starting) return this.invoke('disks.abort', { disk: id });
+    const disk = this.disks.find((one) => one.id === id);
+    const tag = disk ? tagOfHanging(disk) : null;
+    if (!disk || tag === null) throw BioscopeError.from(this.lostError());
+    try {
+      await this.options.abortTarget(tag);
+    } catch (thrown) {
+      if (thrown instanceof BioscopeError) throw thrown;
+      const { message, errno } = toErrorValue(thrown);
+      throw new BioscopeError(
+        'DISK_FAILED',
+        `What waits on ${disk.name} (${id}) could not be failed (${message}).`,
+        { errno, cause: thrown },
+      );
+    }
     return {};
   }
 
@@ -197,16 +220,24 @@ export class DaemonSupervisor {
   }
 }
 
+/** The tag of a disk's target, where that is this user's: one made by hand is not ours to fail. */
+const tagOfHanging = ({ route, device }: Disk): string | null =>
+  route === 'dm-user' ? ownTag((device ?? '').replace('/dev/mapper/', '')) : null;
+
 /** What a disk is while no daemon runs and none could be started. */
 function withoutDaemon(disk: Disk, { message }: ErrorValue): Disk {
   if (disk.state === 'failed') return disk;
   const why = message.split('\n')[0] ?? '';
   const where = disk.device ?? disk.name;
-  const hanging = disk.route === 'dm-user';
-  const target = where.replace('/dev/mapper/', '');
-  const text = hanging
-    ? `${why} Requests to ${where} wait in the kernel, and so does whoever made them, until a daemon is started; then they go on, and nothing is lost. To give them up (they fail with EIO): sudo dmsetup message ${target} 0 abort`
-    : `${why} Requests to ${where} fail until the daemon is started again, which clears it away. The image is safe up to its last flush.`;
+  const hanging = tagOfHanging(disk) !== null;
+  const command = `sudo dmsetup message ${where.replace('/dev/mapper/', '')} 0 abort`;
+  const waits = hanging
+    ? 'wait in the kernel, and so does whoever made them,'
+    : 'wait or fail, as its table says,';
+  const text =
+    disk.route === 'dm-user'
+      ? `${why} Requests to ${where} ${waits} until a daemon is started; then they go on, and nothing is lost. To give them up (they fail with EIO): ${command}`
+      : `${why} Requests to ${where} fail until the daemon is started again, which clears it away. The image is safe up to its last flush.`;
   const { value } = new BioscopeError('DISK_FAILED', text);
   return { ...disk, state: 'failed', hanging, failure: value };
 }

@@ -9,6 +9,7 @@ import type { Disk } from '../contract/disk';
 import { toErrorValue } from '../contract/errors';
 import type { DiskId } from '../contract/units';
 import type { WindowEvent, WindowEvents, WindowState } from '../contract/window-api';
+import { abortTarget } from './abort-target';
 import { origin } from './application-files';
 import { registerScheme, serveApplication } from './application-protocol';
 import { Captures, looksLikeCapture, noImage } from './captures';
@@ -27,6 +28,7 @@ import { announce, serveWindow, type WindowHandlers } from './window-ipc';
 const supervisor = new DaemonSupervisor({
   daemonScript: bundles.daemon,
   program: app.isPackaged ? undefined : process.env['BIOSCOPE_NODE'],
+  abortTarget,
 });
 const feed = new FeedHost(bundles.feed, ({ subject, error }) => tellProblem({ subject, error }));
 const captures = new Captures(() => tellState());
@@ -86,7 +88,7 @@ const handlers: WindowHandlers = {
   'disks.detach': (params) =>
     closeCapture(params.disk) ? {} : supervisor.invoke('disks.detach', params),
   'disks.dismiss': (params) => (closeCapture(params.disk) ? {} : supervisor.dismiss(params.disk)),
-  'disks.abort': (params) => supervisor.invoke('disks.abort', params),
+  'disks.abort': ({ disk }) => supervisor.abort(disk),
   'disks.resize': (params) => supervisor.invoke('disks.resize', params),
   'machine.probe': (params) => supervisor.invoke('machine.probe', params),
   'payload.read': (params) =>

@@ -85,6 +85,9 @@ export function helperTargets({ module, targets, adopt }: TargetHelpers): Target
       const reply = await adopt.request({ verb: BIOSCOPE_HELPER_FOREIGN_OPEN, name, count });
       return [...reply.descriptors];
     },
+    close() {
+      for (const helper of [module, targets, adopt]) helper.close();
+    },
   };
 }
 

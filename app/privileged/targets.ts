@@ -6,6 +6,15 @@
  * Verbs on different targets, and `abort` while another waits, run side by side.
  */
 
+/** What the helper calls a target of this user (native/wire/helper.h). */
+export const targetName = (tag: string): string => `bioscope-${process.getuid?.() ?? 0}-${tag}`;
+
+/** The tag of a target of this user by the target's name; null for any other target. */
+export function ownTag(name: string): string | null {
+  const tag = /^bioscope-\d+-([a-z0-9][a-z0-9-]*)$/.exec(name)?.[1];
+  return tag !== undefined && name === targetName(tag) ? tag : null;
+}
+
 export interface TargetOptions {
   readonly tag: string;
   /** Size, in units of 512 bytes. */
@@ -57,4 +66,6 @@ export interface TargetVerbs {
   /** dm-user targets made by hand; needs an authorisation of its own. */
   listForeign(): Promise<readonly TargetState[]>;
   openForeign(options: { readonly name: string; readonly count: number }): Promise<number[]>;
+  /** Ends the helpers behind these verbs. The next verb starts one again, and may ask. */
+  close(): void;
 }

@@ -7,15 +7,8 @@ import { CopyButton, copyText } from '../widgets/copy';
 import { Icon } from '../widgets/icon';
 import { formatBytes, formatCount, formatRate, formatThroughput } from '../widgets/numbers';
 import { Problem } from '../widgets/problem';
-import {
-  abortDisk,
-  attachAgain,
-  detach,
-  dismissDisk,
-  dismissRefusal,
-  resizeDisk,
-  startDaemon,
-} from './disk-actions';
+import { attachAgain, detach, dismissDisk, dismissRefusal, resizeDisk } from './disk-actions';
+import { DiskFailure } from './disk-failure';
 import { selectDisk, useDiskNumbers, useDisks } from './disk-state';
 import { noRates } from './rate-history';
 import { Sparkline } from './sparkline';
@@ -120,38 +113,6 @@ function DiskMenu({ disk }: { readonly disk: Disk }) {
         )}
       </ContextMenu.Content>
     </ContextMenu.Portal>
-  );
-}
-
-function Failure({ disk }: { readonly disk: Disk }) {
-  const isDaemonLost = useDisks(({ daemon }) => daemon.phase === 'lost');
-  if (!disk.failure) return null;
-  return (
-    <Problem title={`${disk.name} failed`} error={disk.failure} testId="disk-failure">
-      {isDaemonLost ? (
-        <button type="button" className="button" onClick={() => void startDaemon()}>
-          Start the daemon again
-        </button>
-      ) : (
-        <button type="button" className="button" onClick={() => void attachAgain(disk)}>
-          Attach again
-        </button>
-      )}
-      {disk.hanging === true && !isDaemonLost && (
-        <button
-          type="button"
-          className="button"
-          data-testid="disk-abort"
-          title="Every request that waits fails with an I/O error"
-          onClick={() => void abortDisk(disk)}
-        >
-          Fail what waits
-        </button>
-      )}
-      <button type="button" className="button" onClick={() => void dismissDisk(disk.id)}>
-        Dismiss
-      </button>
-    </Problem>
   );
 }
 
@@ -268,7 +229,7 @@ export function DiskItem({ disk }: { readonly disk: Disk }) {
               ))}
             </ul>
           )}
-          <Failure disk={disk} />
+          <DiskFailure disk={disk} />
           <Refusal disk={disk} />
           {canLeave && (
             <button

@@ -34,7 +34,7 @@ export const areas = {
     node: true,
   },
   'app/main': {
-    areas: ['app/contract', 'app/client', 'app/addon', 'app/capture'],
+    areas: ['app/contract', 'app/client', 'app/addon', 'app/capture', 'app/privileged'],
     packages: ['electron', 'zod'],
     node: true,
   },

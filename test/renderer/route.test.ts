@@ -58,6 +58,25 @@ describe.skipIf(browserPath === null)('routes in the window (needs a Chromium)',
     const failure = page.getByTestId('disk-failure');
     await failure.getByText('lost.img does not exist.').waitFor();
     await failure.getByTestId('disk-abort').click();
+    const question = failure.getByTestId('disk-abort-question');
+    await question.getByText('fails with an I/O error').waitFor();
+    await question.getByRole('button', { name: 'Let it wait' }).click();
+    await question.waitFor({ state: 'detached' });
+    await failure.getByTestId('disk-abort').click();
+    await question.getByTestId('disk-abort-confirm').click();
+    await page.getByTestId('toast').getByText('What waited on lost.img has failed').waitFor();
+    await question.waitFor({ state: 'detached' });
+  });
+
+  it('offers that without a daemon too, and the command to be copied', async () => {
+    await open('hanging');
+    const failure = page.getByTestId('disk-failure');
+    await failure.getByRole('button', { name: 'Start the daemon again' }).waitFor();
+    await failure.getByTestId('disk-abort').click();
+    const command = 'sudo dmsetup message bioscope-1000-d0-3f2a 0 abort';
+    await failure.getByRole('button', { name: `Copy: ${command}` }).click();
+    expect(await page.evaluate(() => window.harness.copied.at(-1))).toBe(command);
+    await failure.getByTestId('disk-abort-confirm').click();
     await page.getByTestId('toast').getByText('What waited on lost.img has failed').waitFor();
   });
 

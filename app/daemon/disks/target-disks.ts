@@ -8,17 +8,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Disk } from '../../contract/disk';
 import { BioscopeError, toErrorValue } from '../../contract/errors';
 import { bytes, type DiskId } from '../../contract/units';
-import type { TargetState, TargetVerbs } from '../../privileged/targets';
+import { ownTag, type TargetState, type TargetVerbs } from '../../privileged/targets';
 import { scanHolders } from '../holders/scan-holders';
 import { errnoOf, quote } from '../images/image-errors';
 import { inspectImage, type Image } from '../images/inspect-image';
-import {
-  openChannels,
-  ownTag,
-  serversOf,
-  targetState,
-  type DmUserOptions,
-} from '../routes/dm-user-route';
+import { openChannels, serversOf, targetState, type DmUserOptions } from '../routes/dm-user-route';
 import type { SavedTarget, TargetControl } from '../routes/route';
 import type { Attached } from './attach-disk';
 import { busyError, lastingHolders } from './detach-disk';

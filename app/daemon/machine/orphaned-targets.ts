@@ -4,7 +4,8 @@
  * are told by /sys and /proc alone, so that nobody is asked for a password.
  */
 import type { MachineCheck } from '../../contract/machine';
-import { ownTag, serversOf } from '../routes/dm-user-route';
+import { ownTag } from '../../privileged/targets';
+import { serversOf } from '../routes/dm-user-route';
 import { mappedDevices } from '../system/block-devices';
 import { systemRoots, type SystemRoots } from '../system/roots';
 

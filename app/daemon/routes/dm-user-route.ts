@@ -5,7 +5,12 @@
  */
 import { basename } from 'node:path';
 import type { Holder } from '../../contract/errors';
-import type { TargetOptions, TargetState, TargetVerbs } from '../../privileged/targets';
+import {
+  targetName,
+  type TargetOptions,
+  type TargetState,
+  type TargetVerbs,
+} from '../../privileged/targets';
 import { scanFileHolders, scanHolders } from '../holders/scan-holders';
 import { errnoOf } from '../images/image-errors';
 import type { Log } from '../log';
@@ -25,15 +30,6 @@ export interface DmUserOptions {
 export function tagOf(label: string): string {
   const [, id = 'disk', secret = ''] = label.split(':');
   return `${id}-${secret.slice(0, 4)}`;
-}
-
-/** What the helper calls a target of this user (native/wire/helper.h). */
-const targetName = (tag: string) => `bioscope-${process.getuid?.() ?? 0}-${tag}`;
-
-/** The tag of a target of this user by the target's name; null for any other target. */
-export function ownTag(name: string): string | null {
-  const tag = /^bioscope-\d+-([a-z0-9][a-z0-9-]*)$/.exec(name)?.[1];
-  return tag !== undefined && name === targetName(tag) ? tag : null;
 }
 
 /** Who serves a target of this user at this moment: whoever has its control device open. */

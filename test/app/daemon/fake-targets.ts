@@ -86,6 +86,9 @@ export class FakeTargets implements TargetVerbs {
   openForeign({ name, count }: { name: string; count: number }): Promise<number[]> {
     return this.step('openForeign', () => this.open(name, count));
   }
+  close(): void {
+    this.calls.push('close');
+  }
 
   private async step<Result>(name: string, work: () => Result): Promise<Result> {
     this.calls.push(name);

@@ -5,10 +5,14 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { DAEMON_PROTOCOL } from '../../../app/contract/daemon-api';
 import type { RouteName } from '../../../app/contract/disk';
+import { diskId } from '../../../app/contract/units';
 import { DaemonSupervisor } from '../../../app/main/daemon-supervisor';
 
 // Each starts several processes, on a machine that may have other work.
 vi.setConfig({ testTimeout: 120_000 });
+
+const ownName = `bioscope-${process.getuid?.() ?? 0}-d1-1a2b`;
+const ownDevice = `/dev/mapper/${ownName}`;
 
 let directory: string;
 const pids = new Set<number>();
@@ -33,11 +37,11 @@ function kill(pid: number): void {
 }
 
 /** The program of a daemon with one disk on `route`. */
-function daemonScript(route: RouteName): string {
+function daemonScript(route: RouteName, device = ownDevice): string {
   const disk = {
     ...{ id: 'd1', number: 1, name: 'disk.img', imagePath: '/images/disk.img' },
     ...{ imageKind: 'file', size: '4096', tail: '0', readOnly: false, route, state: 'attached' },
-    ...{ failure: null, device: '/dev/mapper/bioscope-0-d1-1a2b', partitions: [], holders: [] },
+    ...{ failure: null, device, partitions: [], holders: [] },
     ...{ fuseFile: null, tracePath: '/x', attachedAt: 1, notes: [] },
   };
   const info = { protocol: DAEMON_PROTOCOL, version: '1', uid: 0, kernel: '6', cpu: 0, routes: [] };
@@ -68,10 +72,18 @@ function daemonScript(route: RouteName): string {
   return script;
 }
 
-function supervise(route: RouteName) {
+/** What was aborted without a daemon: tags. */
+const aborted: string[] = [];
+let abortError: Error | null = null;
+
+function supervise(route: RouteName, device?: string) {
   const supervisor = new DaemonSupervisor({
-    daemonScript: daemonScript(route),
+    daemonScript: daemonScript(route, device),
     program: process.execPath,
+    abortTarget: (tag) => {
+      aborted.push(tag);
+      return abortError ? Promise.reject(abortError) : Promise.resolve();
+    },
   });
   const phases: string[] = [];
   supervisor.on('state', ({ daemon, disks }) => {
@@ -99,9 +111,37 @@ test('where none can be started, it says what hangs and how to give it up', asyn
   await expect.poll(() => supervisor.state.daemon.phase, { timeout: 60_000 }).toBe('lost');
   const [disk] = supervisor.state.disks;
   expect(disk).toMatchObject({ state: 'failed', hanging: true });
-  expect(disk?.failure?.message).toMatch(
-    /Requests to \/dev\/mapper\/bioscope-0-d1-1a2b wait in the kernel.*sudo dmsetup message bioscope-0-d1-1a2b 0 abort$/,
-  );
+  const message = disk?.failure?.message ?? '';
+  expect(message).toContain(`Requests to ${ownDevice} wait in the kernel`);
+  expect(message).toMatch(new RegExp(`sudo dmsetup message ${ownName} 0 abort$`));
+
+  // And does it, without a daemon.
+  expect(await supervisor.abort(diskId('d1'))).toEqual({});
+  expect(aborted.splice(0)).toEqual(['d1-1a2b']);
+  abortError = new Error('EIO: dmsetup message');
+  const refused = supervisor.abort(diskId('d1'));
+  await expect(refused).rejects.toMatchObject({ value: { code: 'DISK_FAILED' } });
+  await expect(refused).rejects.toThrow('could not be failed (EIO: dmsetup message)');
+  abortError = null;
+  await expect(supervisor.abort(diskId('d2'))).rejects.toMatchObject({
+    value: { code: 'DAEMON_UNREACHABLE' },
+  });
+  expect(aborted.splice(0)).toEqual(['d1-1a2b']);
+});
+
+test('a target made by hand is not aborted, but its command is told', async () => {
+  const { supervisor } = supervise('dm-user', '/dev/mapper/lab');
+  const first = await supervisor.start();
+  writeFileSync(join(directory, 'broken'), '');
+  kill(first.pid);
+  await expect.poll(() => supervisor.state.daemon.phase, { timeout: 60_000 }).toBe('lost');
+  const [disk] = supervisor.state.disks;
+  expect(disk).toMatchObject({ state: 'failed', hanging: false });
+  expect(disk?.failure?.message).toMatch(/wait or fail, .*: sudo dmsetup message lab 0 abort$/);
+  await expect(supervisor.abort(diskId('d1'))).rejects.toMatchObject({
+    value: { code: 'DAEMON_UNREACHABLE' },
+  });
+  expect(aborted).toEqual([]);
 });
 
 test('a daemon that dies again and again is given up', async () => {

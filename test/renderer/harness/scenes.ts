@@ -205,6 +205,24 @@ const scenes = {
     perSecond: 0,
     lost: 0n,
   },
+  hanging: {
+    daemon: lost,
+    disks: [
+      madeDisk({
+        id: diskId('disk-0'),
+        number: 0,
+        name: 'lost.img',
+        route: 'dm-user',
+        state: 'failed',
+        hanging: true,
+        device: '/dev/mapper/bioscope-1000-d0-3f2a',
+        failure: dead,
+      }),
+    ],
+    requests: 500,
+    perSecond: 0,
+    lost: 0n,
+  },
   empty: { daemon: running, disks: [], requests: 0, perSecond: 0, lost: 0n },
   starting: { daemon: { phase: 'starting' }, disks: [], requests: 0, perSecond: 0, lost: 0n },
   failed: {
