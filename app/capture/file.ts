@@ -117,18 +117,24 @@ export class CaptureFile {
   /** The columns of a batch. Blocks while it reads. Throws CAPTURE_DAMAGED. */
   records(index: number): BatchRecords {
     if (this.latest?.index === index) return this.latest.records;
-    const batch = this.batches[index];
-    if (!batch) throw new RangeError(`there is no batch ${index}`);
-    const { head, layout, position } = batch;
-    const body = new ArrayBuffer(layout.payload);
-    const bytes = new Uint8Array(body);
+    const records = this.recordsInto(index, new ArrayBuffer(this.batch(index).layout.payload));
+    this.latest = { index, records };
+    return records;
+  }
+
+  /**
+   * Like `records`, into `body` if that is long enough, which is then the answer's
+   * until the next call: what reads all batches in turn needs no memory for each.
+   */
+  recordsInto(index: number, body: ArrayBuffer): BatchRecords {
+    const { head, layout, position } = this.batch(index);
+    const room = body.byteLength < layout.payload ? new ArrayBuffer(layout.payload) : body;
+    const bytes = new Uint8Array(room, 0, layout.payload);
     this.readAll(bytes, position, index);
     if (this.checksum(bytes.subarray(HEAD_BYTES), 0) !== head.sumRecords) {
       throw damagedCapture(this.path, describe(index, head));
     }
-    const records = { rows: head.rows, body, layout };
-    this.latest = { index, records };
-    return records;
+    return { rows: head.rows, body: room, layout };
   }
 
   /**
@@ -143,9 +149,7 @@ export class CaptureFile {
   /** All payloads of a batch, in one piece; `payloadPlace` finds each. Throws CAPTURE_DAMAGED. */
   payloads(index: number): Uint8Array {
     if (this.latestPayloads?.index === index) return this.latestPayloads.bytes;
-    const batch = this.batches[index];
-    if (!batch) throw new RangeError(`there is no batch ${index}`);
-    const { head, layout, position } = batch;
+    const { head, layout, position } = this.batch(index);
     const bytes = new Uint8Array(head.payloadBytes);
     this.readAll(bytes, position + layout.payload, index);
     if (this.checksum(bytes, 0) !== head.sumPayload) {
@@ -189,6 +193,12 @@ export class CaptureFile {
     this.descriptor = -1;
     this.latest = null;
     this.latestPayloads = null;
+  }
+
+  private batch(index: number): BatchPlace {
+    const batch = this.batches[index];
+    if (!batch) throw new RangeError(`there is no batch ${index}`);
+    return batch;
   }
 
   private readAll(into: Uint8Array, position: number, index: number): void {

@@ -40,9 +40,11 @@ export type FeedMessage =
       readonly disk: DiskId;
       /**
        * The fields of `rows` records but the disk, in their order there, each as a
-       * column, one right behind the other; ascending by sequence.
+       * column with room for `capacity` rows, one right behind the other; ascending
+       * by sequence.
        */
       readonly columns: ArrayBuffer;
+      readonly capacity: number;
       readonly rows: number;
       /** As with 'batch'; and requests of parts of the file that cannot be read. */
       readonly lost: bigint;
@@ -108,13 +110,15 @@ export function isFeedMessage(value: unknown): value is FeedMessage {
   }
   const { lost } = value;
   if (value.type === 'columns') {
-    const { columns, rows } = value;
+    const { columns, capacity, rows } = value;
     return (
       columns instanceof ArrayBuffer &&
+      typeof capacity === 'number' &&
+      capacity * COLUMN_ROW_BYTES === columns.byteLength &&
       typeof rows === 'number' &&
       Number.isInteger(rows) &&
       rows >= 0 &&
-      rows * COLUMN_ROW_BYTES === columns.byteLength &&
+      rows <= capacity &&
       typeof lost === 'bigint'
     );
   }

@@ -39,12 +39,13 @@ export class CaptureSource implements Source {
     return { type: 'opened', disk, number, epochMonotonicNs, epochRealtimeNs };
   }
 
+  /** Its columns are overwritten by the next: posting copies them. */
   next(): FeedMessage | null {
     const piece = this.isOpen ? (this.reader?.next() ?? null) : null;
     if (piece === null) return null;
-    const { columns, rows, lost, damage } = piece;
+    const { columns, capacity, rows, lost, damage } = piece;
     if (damage) this.tell(leftOut(damage));
-    return { type: 'columns', disk: this.disk.id, columns, rows, lost };
+    return { type: 'columns', disk: this.disk.id, columns, capacity, rows, lost };
   }
 
   close(): FeedMessage {

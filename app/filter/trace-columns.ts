@@ -62,18 +62,21 @@ export function makeColumns(rows: number): TraceColumns {
   };
 }
 
-/** Columns that lie one right behind the other in `buffer`, as the feed sends those of a capture. */
-export function viewColumns(buffer: ArrayBuffer, rows: number): TraceColumns {
+/**
+ * Columns with room for `capacity` rows that lie one right behind the other in
+ * `buffer`, as the feed sends those of a capture.
+ */
+export function viewColumns(buffer: ArrayBuffer, capacity: number): TraceColumns {
   let next = 0;
   const take = (width: number): number => {
     const offset = next;
-    next += width * rows;
+    next += width * capacity;
     return offset;
   };
-  const wide = () => new Uint32Array(buffer, take(8), rows * 2);
-  const word = () => new Uint32Array(buffer, take(4), rows);
-  const half = () => new Uint16Array(buffer, take(2), rows);
-  const byte = () => new Uint8Array(buffer, take(1), rows);
+  const wide = () => new Uint32Array(buffer, take(8), capacity * 2);
+  const word = () => new Uint32Array(buffer, take(4), capacity);
+  const half = () => new Uint16Array(buffer, take(2), capacity);
+  const byte = () => new Uint8Array(buffer, take(1), capacity);
   // Evaluated in the order they are written in, which is that of the buffer.
   return {
     sequence: wide(),

@@ -26,10 +26,10 @@ function add(store: TraceStore, records: readonly (number | MadeRecord)[], lost 
 }
 
 /** Records as the feed sends those of a capture. */
-function columnsOf(records: ArrayBuffer): ArrayBuffer {
+function columnsOf(records: ArrayBuffer, capacity: number): ArrayBuffer {
+  const columns = new ArrayBuffer(capacity * COLUMN_ROW_BYTES);
   const rows = records.byteLength / 64;
-  const columns = new ArrayBuffer(rows * COLUMN_ROW_BYTES);
-  putRecords(viewColumns(columns, rows), 0, new Uint32Array(records), 0, rows);
+  putRecords(viewColumns(columns, capacity), 0, new Uint32Array(records), 0, rows);
   return columns;
 }
 
@@ -171,7 +171,8 @@ describe('the rows of a disk', () => {
       store.receive({
         type: 'columns',
         disk,
-        columns: columnsOf(batchOf(part)),
+        columns: columnsOf(batchOf(part), part.length + 3),
+        capacity: part.length + 3,
         rows: part.length,
         lost: 1n,
       });
@@ -190,7 +191,14 @@ describe('the rows of a disk', () => {
   it('leave for newer ones that come as columns', () => {
     const store = open(4);
     const records = batchOf([1, 2, 3, 6, 7].map((sequence) => ({ sequence })));
-    store.receive({ type: 'columns', disk, columns: columnsOf(records), rows: 5, lost: 0n });
+    store.receive({
+      type: 'columns',
+      disk,
+      columns: columnsOf(records, 5),
+      capacity: 5,
+      rows: 5,
+      lost: 0n,
+    });
     expect(sequences(store)).toEqual([2, 3, 6, 7]);
   });
 

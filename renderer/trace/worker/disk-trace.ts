@@ -1,4 +1,5 @@
 /** One disk's rows, what is counted about them, and the list that filter and order make of them. */
+import type { FeedMessage } from '../../../app/contract/feed';
 import type { DiskId } from '../../../app/contract/units';
 import { compileFilter } from '../../../app/filter/evaluate';
 import type { PayloadAnswers, ReadPayload } from '../../../app/filter/payload-answers';
@@ -78,11 +79,11 @@ export class DiskTrace {
     this.#changed(changedFrom);
   }
 
-  /** Like `add`, of `count` rows as the feed sends those of a capture. */
-  addColumns(columns: ArrayBuffer, count: number, lost: bigint): void {
+  /** Like `add`, of rows as the feed sends those of a capture. */
+  addColumns({ columns, capacity, rows, lost }: Extract<FeedMessage, { type: 'columns' }>): void {
     this.#lost += Number(lost);
-    this.#received += count;
-    const { changedFrom, tooLate } = this.rows.addColumns(viewColumns(columns, count), count);
+    this.#received += rows;
+    const { changedFrom, tooLate } = this.rows.addColumns(viewColumns(columns, capacity), rows);
     this.#tooLate += tooLate;
     this.#changed(changedFrom);
   }

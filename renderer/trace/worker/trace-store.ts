@@ -53,7 +53,7 @@ export class TraceStore {
         const trace = this.#disks.get(message.disk);
         if (!trace) throw new Error(`a batch of ${message.disk}, whose trace was never opened`);
         if (message.type === 'batch') trace.add(message.records, message.count, message.lost);
-        else trace.addColumns(message.columns, message.rows, message.lost);
+        else trace.addColumns(message);
         this.#trim((largest, count) => largest.makeRoom(count));
         return;
       }

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { CaptureColumnReader } from '../../../app/capture/column-reader';
+import { CaptureColumnReader, type CapturePiece } from '../../../app/capture/column-reader';
 import { CaptureFile } from '../../../app/capture/file';
 import { orderBySequence } from '../../../app/capture/order';
 import { CaptureWriter } from '../../../app/capture/writer';
@@ -45,10 +45,10 @@ function pick(from: ArrayBuffer, places: readonly number[]): ArrayBuffer {
 }
 
 /** What columns say as records again. */
-function toRecords(columns: ArrayBuffer, rows: number): Uint8Array {
-  expect(columns.byteLength).toBe(rows * COLUMN_ROW_BYTES);
+function toRecords({ columns, capacity, rows }: CapturePiece): Uint8Array {
+  expect(columns.byteLength).toBe(capacity * COLUMN_ROW_BYTES);
   const words = new Uint32Array((rows * RECORD_BYTES) / 4);
-  const view = viewColumns(columns, rows);
+  const view = viewColumns(columns, capacity);
   for (let row = 0; row < rows; row++) {
     takeRecord(view, row, words, (row * RECORD_BYTES) / 4, DISK);
   }
@@ -63,7 +63,7 @@ async function readAll(
   const rows: number[] = [];
   let lost = 0n;
   for (let piece = reader.next(); piece; piece = reader.next()) {
-    records.push(toRecords(piece.columns, piece.rows));
+    records.push(toRecords(piece));
     rows.push(piece.rows);
     lost += piece.lost;
   }
