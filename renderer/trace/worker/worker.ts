@@ -110,6 +110,19 @@ function somethingChanged(): void {
   if (pageIsReady) sendFrame();
 }
 
+/** A capture comes as fast as it can be read: frames meanwhile only show how far that is, ms. */
+const CAPTURE_FRAMES_MS = 100;
+let isFrameLater = false;
+
+function captureGrew(): void {
+  if (isFrameLater) return;
+  isFrameLater = true;
+  setTimeout(() => {
+    isFrameLater = false;
+    somethingChanged();
+  }, CAPTURE_FRAMES_MS);
+}
+
 /** Batches taken whose credits have not gone back yet. */
 let taken = 0;
 
@@ -131,7 +144,8 @@ function takeFeedMessage(message: unknown): void {
       if (taken++ === 0) setTimeout(returnCredits, 0);
     }
   }
-  somethingChanged();
+  if (message.type === 'columns') captureGrew();
+  else somethingChanged();
 }
 
 // --- filters that look into payloads ---
