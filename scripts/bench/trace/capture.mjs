@@ -3,7 +3,7 @@
 /* global window -- in what the page evaluates */
 import { spawn } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { root } from '../../steps.mjs';
 import { until, within } from './report.mjs';
 import { flood } from './stages.mjs';
@@ -69,7 +69,8 @@ export async function openCapture(report, benchWindow, path, records) {
     path,
   );
   if (!answer.ok) throw new Error(answer.error.message);
-  await benchWindow.select(basename(path), 'capture');
+  // It has the name of the image that it was recorded of.
+  await benchWindow.select(answer.value.name, 'capture');
   await until(120, 'all requests of the capture', async () => {
     return (await benchWindow.count('status-kept')) >= records;
   });

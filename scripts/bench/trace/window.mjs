@@ -177,13 +177,15 @@ export class BenchWindow {
     });
   }
 
-  /** Opens the pictures at a tab, if it is not open. */
+  /** Opens the pictures at a tab; false when it is open already. */
   async openPicture(tab) {
     const { page } = this;
     const isOpen = await page.getByTestId('pictures').getAttribute('data-open');
     const button = page.getByTestId(`picture-${tab}`);
     const isSelected = await button.getAttribute('aria-selected');
-    if (isOpen !== 'true' || isSelected !== 'true') await button.click();
+    if (isOpen === 'true' && isSelected === 'true') return false;
+    await button.click();
+    return true;
   }
 
   /** The page's process and the feed's: pid and bytes of memory. */
