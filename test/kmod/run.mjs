@@ -12,6 +12,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { UserError, root, runMain, say } from '../../scripts/steps.mjs';
 import { buildModule, buildPrograms, programs } from './build.mjs';
 import { ensurePackages, findKernel, series } from './kernels.mjs';
@@ -32,6 +33,14 @@ function hasInjection(kernel) {
 function ownLeaks(report) {
   const blocks = report.split(/^(?=unreferenced object)/m).filter((block) => block.trim());
   return { own: blocks.filter((block) => /dm_user|dm-user/.test(block)), all: blocks.length };
+}
+
+/** What a guest that stopped said last on its console: why it panicked, where it did. */
+function lastWords({ code, dmesg }) {
+  if (code !== undefined) return [];
+  const lines = stripVTControlCharacters(dmesg).trim().split('\n');
+  const words = lines.find((line) => line.includes('Kernel panic')) ?? lines.at(-1);
+  return [words || 'nothing on its console'];
 }
 
 /**
@@ -74,6 +83,7 @@ async function runCases(kernel, { module, installed }, { long, texts, tell }) {
     seconds: (long ? 3600 : 1200) * slowness * slowness,
     onLine,
   });
+  notes.push(...lastWords(result));
   for (const name of waiting) {
     const how =
       result.code === 90 ? 'the module cannot be loaded' : result.ended || 'it did not run';
