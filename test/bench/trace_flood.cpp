@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes made-up requests into the trace file of an idle disk, through the
-// engine's own ring writer and at a given pace, for scripts/bench/window.mjs.
+// engine's own ring writer and at a given pace, for scripts/bench/trace.mjs.
 //
 //   trace_flood FILE DISK RINGS CAPACITY COUNT PER_SECOND
 //

@@ -51,10 +51,14 @@ export class WrittenSectors {
 
   /** Another part, behind those that are settled. */
   settle({ groups, unit }: Writes): void {
-    const serial = this.#first + this.#settled.length;
+    const first = this.#first;
+    const settled = this.#settled;
+    const serial = first + settled.length;
     const own: Settled = { granules: 0, overwrites: 0 };
-    this.#settled.push(own);
+    settled.push(own);
     const last = this.#last;
+    let touched = 0;
+    let again = 0;
     for (let at = 0; at < groups.length; at += 2) {
       const from = this.#firstGranule((groups[at] ?? 0) * unit);
       const to = this.#endGranule((groups[at + 1] ?? 0) * unit);
@@ -66,18 +70,21 @@ export class WrittenSectors {
           continue;
         }
         last[granule] = serial;
-        own.granules++;
-        if (before < this.#first) {
-          this.#granules++;
-          continue;
-        }
-        this.#part(before).granules--;
+        touched++;
+        // Never written, or by a part that has left.
+        if (before < first) continue;
+        again++;
+        const part = settled[before - first];
+        if (part) part.granules--;
         if (before > newest) newest = before;
       }
       if (newest === 0) continue;
-      this.#part(newest).overwrites++;
+      const written = settled[newest - first];
+      if (written) written.overwrites++;
       this.#overwrites++;
     }
+    own.granules += touched;
+    this.#granules += touched - again;
   }
 
   /** The oldest settled part leaves. */
@@ -114,12 +121,6 @@ export class WrittenSectors {
       }
     }
     return { sectors: granules * this.granule, overwrites };
-  }
-
-  #part(serial: number): Settled {
-    const part = this.#settled[serial - this.#first];
-    if (!part) throw new RangeError(`there is no part ${serial} of the sectors written`);
-    return part;
   }
 
   #firstGranule(sector: number): number {
