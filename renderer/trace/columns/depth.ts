@@ -1,4 +1,4 @@
-import { setText, type Column } from './column';
+import type { Column } from './column';
 
 export const depth: Column = {
   id: 'depth',
@@ -7,7 +7,7 @@ export const depth: Column = {
   width: '64px',
   align: 'right',
   isHidden: true,
-  draw: (cell, row) => setText(cell, String(row.depth)),
+  shown: (row) => String(row.depth),
   text: (row) => String(row.depth),
   conditions: (row) => [`depth == ${row.depth}`],
 };

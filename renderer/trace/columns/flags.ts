@@ -1,5 +1,13 @@
 import { flagsOf } from '../../../app/contract/trace';
+import type { RowView } from '../row-view';
 import type { Column } from './column';
+
+const words = (row: RowView): string =>
+  row.flags === 0
+    ? ''
+    : flagsOf(row.flags)
+        .map(({ name }) => name)
+        .join(' ');
 
 export const flags: Column = {
   id: 'flags',
@@ -7,25 +15,14 @@ export const flags: Column = {
   hint: 'What the kernel said about the request; the inspector explains each',
   width: 'minmax(96px, 1.4fr)',
   align: 'left',
-  draw: (cell, row) => {
-    const bits = String(row.flags);
-    if (cell.dataset['bits'] === bits) return;
-    cell.dataset['bits'] = bits;
-    const words = flagsOf(row.flags);
-    cell.title = words.map(({ name, meaning }) => `${name}: ${meaning}`).join('\n');
-    cell.replaceChildren(
-      ...words.map(({ name }) => {
-        const chip = document.createElement('span');
-        chip.className = 'chip';
-        chip.textContent = name;
-        return chip;
-      }),
-    );
-  },
-  text: (row) =>
+  shown: words,
+  exact: (row) =>
     flagsOf(row.flags)
-      .map(({ name }) => name)
-      .join(' '),
+      .map(({ name, meaning }) => `${name}: ${meaning}`)
+      .join('\n'),
+  tint: () => 'dim',
+  hasChips: true,
+  text: words,
   conditions: (row) => {
     const names = flagsOf(row.flags).map(({ name }) => name.toLowerCase());
     if (names.length === 0) return ['flags == none'];

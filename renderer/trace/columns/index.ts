@@ -1,5 +1,5 @@
 /** The table's columns, left to right until the user arranges them. */
-import type { Column } from './column';
+import type { Column, Tint } from './column';
 import { flags } from './flags';
 import { latency } from './latency';
 import { depth } from './depth';
@@ -13,7 +13,7 @@ import { sequence } from './sequence';
 import { time } from './time';
 import { wait } from './wait';
 
-export type { Column };
+export type { Column, Tint };
 
 export const columns: readonly Column[] = [
   sequence,

@@ -19,22 +19,10 @@ export const latency: Column = {
   hint: 'From arrival to completion. The bar is logarithmic, 1 µs to 10 ms; red from 5 ms',
   width: 'minmax(112px, 1fr)',
   align: 'right',
-  prepare: (cell) => {
-    const bar = document.createElement('span');
-    bar.className = 'latency-bar';
-    cell.append(bar, document.createElement('span'));
-  },
-  draw: (cell, row) => {
-    const ns = row.latency;
-    const text = formatDuration(ns);
-    const exact = `${formatCount(ns)} ns`;
-    if (cell.title === exact) return;
-    cell.title = exact;
-    const { firstElementChild: bar, lastElementChild: number } = cell;
-    if (number) number.textContent = text;
-    if (bar instanceof HTMLElement) bar.style.transform = `scaleX(${share(ns).toFixed(3)})`;
-    cell.classList.toggle('slow', ns >= SLOW);
-  },
+  shown: (row) => formatDuration(row.latency),
+  exact: (row) => `${formatCount(row.latency)} ns`,
+  bar: (row) => share(row.latency),
+  isSlow: (row) => row.latency >= SLOW,
   text: (row) => `${row.latency / 1000} µs`,
   sorting: 'latency',
   conditions: (row) => [`latency >= ${row.latency}ns`, `latency <= ${row.latency}ns`],

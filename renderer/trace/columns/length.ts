@@ -1,6 +1,6 @@
 import { SECTOR_BYTES } from '../../../app/contract/units';
 import { formatBytes, formatCount } from '../../widgets/numbers';
-import { setText, type Column } from './column';
+import type { Column } from './column';
 
 export const length: Column = {
   id: 'length',
@@ -8,16 +8,11 @@ export const length: Column = {
   hint: 'Bytes read, written or concerned',
   width: '74px',
   align: 'right',
-  draw: (cell, row) => {
-    if (row.length === 0) setText(cell, '–');
-    else {
-      const sectors = formatCount(Math.ceil(row.length / SECTOR_BYTES));
-      setText(
-        cell,
-        formatBytes(row.length),
-        `${formatCount(row.length)} bytes, ${sectors} sectors`,
-      );
-    }
+  shown: (row) => (row.length === 0 ? '–' : formatBytes(row.length)),
+  exact: (row) => {
+    if (row.length === 0) return '';
+    const sectors = formatCount(Math.ceil(row.length / SECTOR_BYTES));
+    return `${formatCount(row.length)} bytes, ${sectors} sectors`;
   },
   text: (row) => String(row.length),
   sorting: 'length',

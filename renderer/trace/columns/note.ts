@@ -1,5 +1,5 @@
 import { noteOf } from '../marks';
-import { setText, type Column } from './column';
+import type { Column } from './column';
 
 export const note: Column = {
   id: 'note',
@@ -8,10 +8,11 @@ export const note: Column = {
   width: 'minmax(80px, 1fr)',
   align: 'left',
   isHidden: true,
-  draw: (cell, row) => {
+  shown: (row) => {
     const text = noteOf(row.sequence);
-    setText(cell, text === '' ? '★' : (text ?? ''), text ?? '');
+    return text === '' ? '★' : (text ?? '');
   },
+  exact: (row) => noteOf(row.sequence) ?? '',
   text: (row) => noteOf(row.sequence) ?? '',
   conditions: (row) => (noteOf(row.sequence) === null ? [] : ['marked']),
 };

@@ -1,4 +1,4 @@
-import { setText, type Column } from './column';
+import type { Column } from './column';
 
 export const queue: Column = {
   id: 'queue',
@@ -7,7 +7,7 @@ export const queue: Column = {
   width: '64px',
   align: 'right',
   isHidden: true,
-  draw: (cell, row) => setText(cell, String(row.queue)),
+  shown: (row) => String(row.queue),
   text: (row) => String(row.queue),
   conditions: (row) => [`queue == ${row.queue}`],
 };

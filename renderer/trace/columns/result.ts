@@ -1,7 +1,7 @@
 import { errnoName, resultNames } from '../../../app/contract/trace';
 import { BIOSCOPE_RESULT_OK } from '../../../app/contract/wire.gen';
 import type { RowView } from '../row-view';
-import { setText, type Column } from './column';
+import type { Column } from './column';
 
 function word(row: RowView): string {
   if (row.result === BIOSCOPE_RESULT_OK) return 'ok';
@@ -14,10 +14,8 @@ export const result: Column = {
   hint: 'How the request ended: ok, or the errno',
   width: 'minmax(52px, 96px)',
   align: 'left',
-  draw: (cell, row) => {
-    setText(cell, word(row));
-    cell.classList.toggle('failed', row.result !== BIOSCOPE_RESULT_OK);
-  },
+  shown: word,
+  tint: (row) => (row.result === BIOSCOPE_RESULT_OK ? 'dim' : 'error'),
   text: word,
   conditions: (row) => [`result == ${word(row).replace(' ', '-')}`],
 };

@@ -1,6 +1,6 @@
 import { SECTOR_BYTES } from '../../../app/contract/units';
 import { formatCount } from '../../widgets/numbers';
-import { setText, type Column } from './column';
+import type { Column } from './column';
 
 export const sector: Column = {
   id: 'sector',
@@ -8,13 +8,11 @@ export const sector: Column = {
   hint: 'First sector, in units of 512 bytes',
   width: 'minmax(84px, 112px)',
   align: 'right',
-  draw: (cell, row) => {
-    if (row.length === 0) setText(cell, '–', 'this request has no sectors');
-    else {
-      const exact = `byte ${formatCount(row.sector * SECTOR_BYTES)}`;
-      setText(cell, formatCount(row.sector), exact);
-    }
-  },
+  shown: (row) => (row.length === 0 ? '–' : formatCount(row.sector)),
+  exact: (row) =>
+    row.length === 0
+      ? 'this request has no sectors'
+      : `byte ${formatCount(row.sector * SECTOR_BYTES)}`,
   text: (row) => (row.length === 0 ? '' : String(row.sector)),
   conditions: (row) => {
     if (row.length === 0) return [];

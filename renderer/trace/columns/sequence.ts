@@ -1,5 +1,5 @@
 import { formatCount } from '../../widgets/numbers';
-import { setText, type Column } from './column';
+import type { Column } from './column';
 
 export const sequence: Column = {
   id: 'sequence',
@@ -7,7 +7,8 @@ export const sequence: Column = {
   hint: 'Number of the request on its disk, in the order of arrival',
   width: 'minmax(74px, 92px)',
   align: 'right',
-  draw: (cell, row) => setText(cell, formatCount(row.sequence)),
+  shown: (row) => formatCount(row.sequence),
+  tint: () => 'dim',
   text: (row) => String(row.sequence),
   conditions: (row) => [`seq >= ${row.sequence}`, `seq <= ${row.sequence}`],
 };

@@ -1,5 +1,5 @@
 import { formatCount } from '../../widgets/numbers';
-import { setText, type Column } from './column';
+import type { Column } from './column';
 
 /** Seconds with six decimals, thousands separated. */
 function seconds(ns: number): string {
@@ -14,7 +14,9 @@ export const time: Column = {
   hint: 'Arrival, in seconds since the trace of this disk began',
   width: 'minmax(88px, 104px)',
   align: 'right',
-  draw: (cell, row) => setText(cell, seconds(row.time), `${formatCount(row.time)} ns`),
+  shown: (row) => seconds(row.time),
+  exact: (row) => `${formatCount(row.time)} ns`,
+  tint: () => 'dim',
   text: (row) => seconds(row.time).replaceAll(',', ''),
   conditions: (row) => [`time >= ${row.time}ns`, `time <= ${row.time}ns`],
 };

@@ -1,5 +1,5 @@
 import { formatCount, formatDuration } from '../../widgets/numbers';
-import { setText, type Column } from './column';
+import type { Column } from './column';
 
 export const wait: Column = {
   id: 'wait',
@@ -8,7 +8,8 @@ export const wait: Column = {
   width: '82px',
   align: 'right',
   isHidden: true,
-  draw: (cell, row) => setText(cell, formatDuration(row.wait), `${formatCount(row.wait)} ns`),
+  shown: (row) => formatDuration(row.wait),
+  exact: (row) => `${formatCount(row.wait)} ns`,
   text: (row) => `${row.wait / 1000} µs`,
   conditions: (row) => [`wait >= ${row.wait}ns`, `wait <= ${row.wait}ns`],
 };

@@ -1,26 +1,16 @@
 /**
- * The rows on the screen: a pool of DOM rows, drawn synchronously from the last
- * frame. A row element keeps its request while the view scrolls, so that only
- * new rows are written.
+ * The rows on the screen: painted synchronously from the last frame
+ * (row-painter.ts), with elements behind for those who do not look (row-mirror.ts).
  */
-import { operationWord, resultNames } from '../../../app/contract/trace';
 import { VirtualScroller, wheelRows } from '../../widgets/virtual-scroller';
 import type { Column } from '../columns';
 import { noteOf } from '../marks';
 import { RowView } from '../row-view';
 import type { TraceSession } from '../trace-session';
+import type { Frame } from '../worker/protocol';
 import { gridTracks, shownColumns, useColumnLayout } from './column-layout';
-
-/** Pixels; table.css says the same. */
-export const ROW_HEIGHT = 19;
-
-interface PooledRow {
-  readonly element: HTMLElement;
-  readonly cells: readonly HTMLElement[];
-  ordinal: number;
-  sequence: number;
-  isShown: boolean;
-}
+import { RowMirror, type Mirrored } from './row-mirror';
+import { type ColumnBox, ROW_HEIGHT, RowPainter, type PaintedRow } from './row-painter';
 
 export interface Cell {
   /** Id of the column. */
@@ -28,29 +18,64 @@ export interface Cell {
   readonly sequence: number;
 }
 
+/** A place in the window, pixels. */
+export interface Point {
+  readonly clientX: number;
+  readonly clientY: number;
+}
+
+interface DrawnRow extends PaintedRow {
+  readonly ordinal: number;
+  readonly sequence: number;
+  readonly isGone: boolean;
+}
+
+const light = window.matchMedia('(prefers-color-scheme: light)');
+
 export class TableView {
   readonly #session: TraceSession;
   readonly #grid: HTMLElement;
   readonly #body: HTMLElement;
+  readonly #canvas = document.createElement('canvas');
+  /** A row without text, whose cells say where the columns are. */
+  readonly #ruler = document.createElement('div');
+  readonly #painter = new RowPainter(this.#canvas);
+  readonly #mirror: RowMirror;
   readonly #scroller: VirtualScroller;
   readonly #observer: ResizeObserver;
   readonly #row = new RowView();
   readonly #forgetLayout: () => void;
   #columns: readonly Column[] = [];
-  #pool: PooledRow[] = [];
+  #boxes: readonly ColumnBox[] = [];
   #visible = 1;
+  /** What is on the screen; a newer frame may have come since. */
+  #frame: Frame | null = null;
+  #rows: readonly DrawnRow[] = [];
+  /** Where the pointer is over the rows, pixels from their upper edge. */
+  #pointer: number | null = null;
 
   /** `grid` is the focusable element with the rows' context; `body` holds the rows. */
   constructor(session: TraceSession, grid: HTMLElement, body: HTMLElement, scroller: HTMLElement) {
     this.#session = session;
     this.#grid = grid;
     this.#body = body;
+    this.#canvas.className = 'trace-canvas';
+    this.#canvas.ariaHidden = 'true';
+    this.#ruler.className = 'trace-row trace-ruler';
+    this.#ruler.ariaHidden = 'true';
+    body.append(this.#canvas, this.#ruler);
+    this.#mirror = new RowMirror(grid, body, () => this.#mirrored());
     this.#scroller = new VirtualScroller(body.id, (top) => session.scrollTo(top));
     scroller.append(this.#scroller.element);
     this.#forgetLayout = useColumnLayout.subscribe(() => this.#arrange());
     this.#observer = new ResizeObserver(() => this.#measure());
-    this.#observer.observe(body);
+    // Told of another density of the screen as well.
+    this.#observer.observe(body, { box: 'device-pixel-content-box' });
     body.addEventListener('wheel', this.#wheel, { passive: false });
+    body.addEventListener('pointermove', this.#hover);
+    body.addEventListener('pointerleave', this.#leave);
+    light.addEventListener('change', this.#retheme);
+    document.fonts.addEventListener('loadingdone', this.#retheme);
     this.#arrange();
   }
 
@@ -58,95 +83,90 @@ export class TableView {
     this.#forgetLayout();
     this.#observer.disconnect();
     this.#body.removeEventListener('wheel', this.#wheel);
-    this.#body.replaceChildren();
+    this.#body.removeEventListener('pointermove', this.#hover);
+    this.#body.removeEventListener('pointerleave', this.#leave);
+    light.removeEventListener('change', this.#retheme);
+    document.fonts.removeEventListener('loadingdone', this.#retheme);
+    this.#mirror.dispose();
+    this.#canvas.remove();
+    this.#ruler.remove();
     this.#scroller.element.remove();
   }
 
-  /** The ordinal of the row that `target` lies in. */
-  ordinalAt(target: EventTarget | null): number | null {
-    const element = target instanceof Element ? target.closest('[role=row]') : null;
-    return this.#pool.find((row) => row.element === element && row.isShown)?.ordinal ?? null;
+  /** The ordinal of the row at a place. */
+  ordinalAt(point: Point): number | null {
+    return this.#rowAt(point)?.ordinal ?? null;
   }
 
-  /** Whether `target` lies in a row of a selected range. */
-  isSelected(target: EventTarget | null): boolean {
-    const element = target instanceof Element ? target.closest('[role=row]') : null;
-    return this.#session.range !== null && element?.ariaSelected === 'true';
+  /** Whether the row at a place is one of a selected range. */
+  isInRange(point: Point): boolean {
+    return this.#session.range !== null && this.#rowAt(point)?.isSelected === true;
   }
 
-  /** The cell that `target` lies in: its column's id and its request. */
-  cellAt(target: EventTarget | null): Cell | null {
-    const cell = target instanceof Element ? target.closest<HTMLElement>('[role=gridcell]') : null;
-    const row = this.#pool.find(({ element, isShown }) => isShown && element.contains(cell));
-    const column = cell?.dataset['column'];
-    return row && column !== undefined ? { column, sequence: row.sequence } : null;
+  /** The cell at a place: its column's id and its request. */
+  cellAt(point: Point): Cell | null {
+    const row = this.#rowAt(point);
+    const x = point.clientX - this.#body.getBoundingClientRect().left;
+    const box = this.#boxes.find(({ left, width }) => x >= left && x < left + width);
+    return row && box && !row.isGone ? { column: box.column.id, sequence: row.sequence } : null;
+  }
+
+  /** The element of the selected row, where that is seen. */
+  selectedElement(): HTMLElement | null {
+    this.#mirror.write();
+    return document.getElementById(this.#grid.getAttribute('aria-activedescendant') ?? '');
   }
 
   draw(): void {
-    const { frame, top, selectedSequence, range } = this.#session;
-    const first = frame?.first ?? 0;
-    const end = frame?.end ?? 0;
-    const start = Math.floor(top);
-    const size = this.#pool.length;
-    let active = '';
-    if (frame) this.#row.open(frame);
-    for (let ordinal = start; ordinal < start + size; ordinal++) {
-      const pooled = this.#pool[((ordinal % size) + size) % size];
-      if (!pooled) continue;
-      const index = frame ? ordinal - frame.from : -1;
-      const isThere = frame !== null && ordinal < end && index >= 0 && index < frame.count;
-      if (pooled.isShown !== isThere) {
-        pooled.isShown = isThere;
-        pooled.element.hidden = !isThere;
-        // What is not shown is no row to anybody who counts them.
-        if (isThere) pooled.element.dataset['testid'] = 'trace-row';
-        else delete pooled.element.dataset['testid'];
-      }
-      if (!isThere) continue;
-      this.#place(pooled, ordinal, first, top);
-      this.#row.at(index);
-      this.#fill(pooled);
-      const { sequence, element } = pooled;
-      if (sequence === selectedSequence) active = element.id;
+    const { frame, top } = this.#session;
+    this.#frame = frame;
+    this.#rows = frame ? this.#visibleRows(frame) : [];
+    this.#painter.paint(this.#row, this.#rows);
+    const place = { first: frame?.first ?? 0, end: frame?.end ?? 0, top, visible: this.#visible };
+    this.#scroller.update(place);
+    this.#mirror.drawn();
+  }
+
+  #visibleRows(frame: Frame): DrawnRow[] {
+    const { top, selectedSequence, range } = this.#session;
+    this.#row.open(frame);
+    const rows: DrawnRow[] = [];
+    const from = Math.max(Math.floor(top), frame.from);
+    const end = Math.min(frame.end, frame.from + frame.count, Math.ceil(top + this.#visible));
+    for (let ordinal = from; ordinal < end; ordinal++) {
+      const index = ordinal - frame.from;
+      const { sequence, isGone } = this.#row.at(index);
       const isInRange = range !== null && sequence >= range.first && sequence <= range.last;
-      element.ariaSelected = String(isInRange || sequence === selectedSequence);
-      element.classList.toggle('marked', noteOf(sequence) !== null);
-      // Sorted, and its row has left the trace since.
-      element.classList.toggle('gone', this.#row.isGone);
+      const upper = Math.round((ordinal - top) * ROW_HEIGHT);
+      rows.push({
+        ordinal,
+        index,
+        sequence,
+        isGone,
+        top: upper,
+        isOdd: ordinal % 2 === 1,
+        isSelected: isInRange || sequence === selectedSequence,
+        isHovered: this.#isHovered(upper),
+        isMarked: noteOf(sequence) !== null,
+      });
     }
-    this.#grid.ariaRowCount = String(end - first + 1);
-    if (this.#grid.getAttribute('aria-activedescendant') !== active) {
-      if (active === '') this.#grid.removeAttribute('aria-activedescendant');
-      else this.#grid.setAttribute('aria-activedescendant', active);
-    }
-    this.#scroller.update({ first, end, top, visible: this.#visible });
+    return rows;
   }
 
-  #place(pooled: PooledRow, ordinal: number, first: number, top: number): void {
-    const offset = Math.round((ordinal - top) * ROW_HEIGHT);
-    pooled.ordinal = ordinal;
-    pooled.element.style.transform = `translateY(${offset}px)`;
-    pooled.element.ariaRowIndex = String(ordinal - first + 2);
-    pooled.element.classList.toggle('odd', ordinal % 2 === 1);
+  #mirrored(): Mirrored {
+    const { first, end } = this.#frame ?? { first: 0, end: 0 };
+    if (this.#frame) this.#row.open(this.#frame);
+    const { selectedSequence } = this.#session;
+    return { row: this.#row, rows: this.#rows, first, end, selectedSequence };
   }
 
-  #fill(pooled: PooledRow): void {
-    const { sequence } = this.#row;
-    if (pooled.sequence === sequence) return;
-    pooled.sequence = sequence;
-    const { dataset } = pooled.element;
-    dataset['sequence'] = String(sequence);
-    dataset['operation'] = operationWord(this.#row.operation).name;
-    dataset['result'] = resultNames[this.#row.result] ?? 'error';
-    this.#columns.forEach((column, index) => {
-      const cell = pooled.cells[index];
-      if (cell) column.draw(cell, this.#row);
-    });
+  #isHovered(top: number): boolean {
+    return this.#pointer !== null && this.#pointer >= top && this.#pointer < top + ROW_HEIGHT;
   }
 
-  /** The rows drawn so far are of another disk. */
-  forget(): void {
-    for (const pooled of this.#pool) pooled.sequence = -1;
+  #rowAt({ clientY }: Point): DrawnRow | null {
+    const y = clientY - this.#body.getBoundingClientRect().top;
+    return this.#rows.find(({ top }) => y >= top && y < top + ROW_HEIGHT) ?? null;
   }
 
   /** The columns are others, or have other widths. */
@@ -159,40 +179,47 @@ export class TableView {
       shown.every((column, index) => column === this.#columns[index]);
     if (!isSame) {
       this.#columns = shown;
-      for (const row of this.#pool.splice(0)) row.element.remove();
+      this.#mirror.setColumns(shown);
+      this.#ruler.replaceChildren(...shown.map(() => document.createElement('div')));
     }
     this.#measure();
   }
 
   #measure(): void {
-    const height = this.#body.clientHeight;
+    const { left, width, height } = this.#body.getBoundingClientRect();
     this.#visible = Math.max(1, height / ROW_HEIGHT);
-    const size = Math.ceil(this.#visible) + 1;
-    while (this.#pool.length < size) this.#pool.push(this.#make(this.#pool.length));
-    for (const row of this.#pool.splice(size)) row.element.remove();
+    const cells = this.#ruler.children;
+    this.#boxes = this.#columns.flatMap((column, index) => {
+      const box = cells[index]?.getBoundingClientRect();
+      return box ? { column, left: box.left - left, width: box.width } : [];
+    });
+    this.#painter.resize(width, height);
+    this.#painter.setColumns(this.#boxes);
     this.#scroller.setHeight(height);
     this.#session.setVisibleRows(this.#visible);
     this.draw();
   }
 
-  #make(slot: number): PooledRow {
-    const element = document.createElement('div');
-    element.className = 'trace-row';
-    element.id = `trace-row-${slot}`;
-    element.role = 'row';
-    element.hidden = true;
-    const cells = this.#columns.map((column, index) => {
-      const cell = document.createElement('div');
-      cell.role = 'gridcell';
-      cell.ariaColIndex = String(index + 1);
-      cell.dataset['column'] = column.id;
-      cell.className = `trace-cell ${column.align}`;
-      column.prepare?.(cell);
-      return cell;
-    });
-    element.append(...cells);
-    this.#body.append(element);
-    return { element, cells, ordinal: -1, sequence: -1, isShown: false };
+  #retheme = (): void => {
+    this.#painter.forgetTheme();
+    this.draw();
+  };
+
+  #hover = ({ clientY }: PointerEvent): void => {
+    this.#pointer = clientY - this.#body.getBoundingClientRect().top;
+    this.#redrawHovered();
+  };
+
+  #leave = (): void => {
+    this.#pointer = null;
+    this.#redrawHovered();
+  };
+
+  #redrawHovered(): void {
+    if (this.#rows.every(({ top, isHovered }) => isHovered === this.#isHovered(top))) return;
+    this.#rows = this.#rows.map((row) => ({ ...row, isHovered: this.#isHovered(row.top) }));
+    if (this.#frame) this.#row.open(this.#frame);
+    this.#painter.paint(this.#row, this.#rows);
   }
 
   #wheel = (event: WheelEvent): void => {

@@ -1,6 +1,6 @@
 /** The table of requests. React makes the frame around it once; TableView draws the rows. */
 import { ContextMenu } from 'radix-ui';
-import { useEffect, useRef, useState, type KeyboardEvent } from 'react';
+import { useEffect, useRef, useState, type KeyboardEvent, type RefObject } from 'react';
 import { useShell } from '../../shell/shell-state';
 import { markedSequences, openMarks } from '../marks';
 import { onDraw, tellMarks, traceSession } from '../trace-client';
@@ -12,7 +12,7 @@ import { GRID_ID } from './names';
 import { RowMenu } from './row-menu';
 import { copyRows, goToPartner, toggleMark } from './table-actions';
 import { TableHead } from './table-head';
-import { TableView, type Cell } from './table-view';
+import { TableView, type Cell, type Point } from './table-view';
 import './table.css';
 
 const movements: Readonly<Record<string, Movement>> = {
@@ -34,15 +34,16 @@ const plainKeys: Readonly<Record<string, () => void>> = {
 };
 
 /** Opens the menu of the row that is selected, where that is seen. */
-function openRowMenu(grid: Element): void {
-  const row = document.getElementById(grid.getAttribute('aria-activedescendant') ?? '');
+function openRowMenu(view: TableView | null): void {
+  const row = view?.selectedElement();
   if (!row) return;
   const { left, bottom } = row.getBoundingClientRect();
-  const place = { clientX: Math.max(left, 0), clientY: bottom };
+  // The last line of the row: below it is the next one.
+  const place = { clientX: Math.max(left, 0), clientY: bottom - 1 };
   row.dispatchEvent(new MouseEvent('contextmenu', { bubbles: true, cancelable: true, ...place }));
 }
 
-function keyPressed(event: KeyboardEvent): void {
+function keyPressed(event: KeyboardEvent, view: TableView | null): void {
   const { key, ctrlKey, shiftKey, target, currentTarget } = event;
   // Keys of the menus come here as well, and are theirs.
   if (!(target instanceof Node && currentTarget.contains(target))) return;
@@ -51,7 +52,7 @@ function keyPressed(event: KeyboardEvent): void {
   const plain = plainKeys[key];
   if (target === currentTarget && (key === 'ContextMenu' || (key === 'F10' && shiftKey))) {
     event.preventDefault();
-    openRowMenu(currentTarget);
+    openRowMenu(view);
   } else if (movement && !hasModifier) {
     event.preventDefault();
     traceSession.move(movement, shiftKey);
@@ -76,6 +77,19 @@ function followMarks(): void {
   if (openMarks(frame.disk, frame.epochRealtimeNs)) tellMarks(frame.disk, markedSequences());
 }
 
+/** Selects the row at a place; whether there is one. */
+function selectUnder(
+  { current: view }: RefObject<TableView | null>,
+  point: Point,
+  extend: boolean,
+): boolean {
+  const ordinal = view?.ordinalAt(point) ?? null;
+  if (ordinal === null) return false;
+  traceSession.selectAt(ordinal, extend);
+  view?.draw();
+  return true;
+}
+
 export function TraceTable() {
   const grid = useRef<HTMLDivElement>(null);
   const body = useRef<HTMLDivElement>(null);
@@ -83,7 +97,6 @@ export function TraceTable() {
   const view = useRef<TableView | null>(null);
   const [cell, setCell] = useState<Cell | null>(null);
   const following = useTraceView((state) => state.following);
-  const disk = useTraceView((state) => state.disk);
   const columnCount = useColumnLayout((layout) => shownColumns(layout).length);
 
   useEffect(() => {
@@ -101,18 +114,6 @@ export function TraceTable() {
     };
   }, []);
 
-  useEffect(() => {
-    view.current?.forget();
-  }, [disk]);
-
-  const selectUnder = (target: EventTarget | null, extend: boolean): boolean => {
-    const ordinal = view.current?.ordinalAt(target) ?? null;
-    if (ordinal === null) return false;
-    traceSession.selectAt(ordinal, extend);
-    view.current?.draw();
-    return true;
-  };
-
   return (
     <div className="trace-place">
       <div
@@ -127,7 +128,7 @@ export function TraceTable() {
         tabIndex={0}
         data-testid="trace-grid"
         data-following={following}
-        onKeyDown={keyPressed}
+        onKeyDown={(event) => keyPressed(event, view.current)}
       >
         <TableHead />
         <ContextMenu.Root modal={false}>
@@ -138,14 +139,16 @@ export function TraceTable() {
               className="trace-body"
               role="rowgroup"
               onPointerDown={(event) => {
-                if (event.button === 0) selectUnder(event.target, event.shiftKey);
+                if (event.button === 0) selectUnder(view, event, event.shiftKey);
               }}
               onDoubleClick={() => useShell.getState().setInspectorOpen(true)}
               onContextMenu={(event) => {
-                setCell(view.current?.cellAt(event.target) ?? null);
+                // The keyboard opens it for a row, the pointer for a cell.
+                const isRow = event.target instanceof Element && event.target.role === 'row';
+                setCell(isRow ? null : (view.current?.cellAt(event) ?? null));
                 // A range is left as it is, so that it can be copied.
-                const keeps = view.current?.isSelected(event.target) === true;
-                if (!keeps && !selectUnder(event.target, false)) event.preventDefault();
+                const keeps = view.current?.isInRange(event) === true;
+                if (!keeps && !selectUnder(view, event, false)) event.preventDefault();
               }}
             />
           </ContextMenu.Trigger>
