@@ -25,12 +25,18 @@ export interface ExportWish {
 export class Exports {
   private readonly script: string;
   private readonly onChange: (standings: readonly ExportStanding[]) => void;
+  private readonly addon: string;
   private readonly entries = new Map<DiskId, Entry>();
 
-  /** `script`: absolute path of the bundled thread. `onChange` is told all that go on, at every change. */
-  constructor(script: string, onChange: (standings: readonly ExportStanding[]) => void) {
+  /** `script`: absolute path of the bundled thread. `onChange` is told all that go on, at every change. `addon`: the native addon's. */
+  constructor(
+    script: string,
+    onChange: (standings: readonly ExportStanding[]) => void,
+    addon = addonPath(),
+  ) {
     this.script = script;
     this.onChange = onChange;
+    this.addon = addon;
   }
 
   /**
@@ -49,7 +55,7 @@ export class Exports {
     // The dialog asked about `path`; of another name nobody was asked.
     const overwrite = target === path;
     const stop = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
-    const task = { addonPath: addonPath(), source, format, path, overwrite, stop };
+    const task = { addonPath: this.addon, source, format, path, overwrite, stop };
     const standing = { disk, format, path: target, share: 0 };
     const over = this.run(task, (share) => {
       entry.standing = { ...standing, share };

@@ -1,5 +1,5 @@
 /** A disk is recorded in the window, and the capture is opened by dropping it there. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { command, until } from '../support/commands';
@@ -73,9 +73,91 @@ describe.skipIf(!isRoot)('a recording (needs root)', () => {
     await desktop.picture('capture-opened');
   });
 
+  it('has its payloads in the inspector', async () => {
+    const { page } = desktop;
+    await page.getByTestId('filter-text').fill('write && sector in 1234..1234');
+    await until('that request alone', async () => {
+      return /^1 of /.test(await page.getByTestId('filter-count').innerText());
+    });
+    await page.getByTestId('trace-grid').focus();
+    await page.keyboard.press('Home');
+    await page.keyboard.press('Enter');
+    await page.getByTestId('inspector').getByRole('tab', { name: 'Payload' }).click();
+    await page.locator('[data-testid="payload"][data-source="kept"]').waitFor();
+    const characters = await page.locator('[data-character]').allInnerTexts();
+    expect(characters.join('').slice(0, 21)).toBe('capture me capture me');
+    await desktop.picture('capture-payload');
+    await page.getByTestId('filter-text').fill('');
+  });
+
+  /** What the application menu does. */
+  const chooseInMenu = (id: string) =>
+    desktop.application.evaluate(
+      ({ Menu }, name) => Menu.getApplicationMenu()?.getMenuItemById(name)?.click(),
+      id,
+    );
+
+  /** What the next dialog for a file to be made answers. */
+  const answerSaveDialog = (filePath: string) =>
+    desktop.application.evaluate(({ dialog }, path) => {
+      dialog.showSaveDialog = () => Promise.resolve({ canceled: false, filePath: path });
+    }, filePath);
+
+  it('is exported from the menu, with the keyboard alone', async () => {
+    const { page } = desktop;
+    const path = join(workspace.directory, 'out.json');
+    await answerSaveDialog(path);
+    await chooseInMenu('export');
+    await page.getByTestId('export-iolog').waitFor();
+    await desktop.picture('capture-export');
+    await page.keyboard.press('End');
+    await page.keyboard.press('Enter');
+    await page.getByTestId('toast').getByText(`Exported to ${path}`).waitFor();
+    const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
+    const requests = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(requests).toContainEqual(
+      expect.objectContaining({ operation: 'write', sector: '1234', length: '512', payload: true }),
+    );
+  });
+
+  it('is exported with a button, and nothing is replaced that was not asked about', async () => {
+    const { page } = desktop;
+    await answerSaveDialog(join(workspace.directory, 'out'));
+    const choose = async () => {
+      await page.getByTestId('export').click();
+      await page.getByTestId('export-blktrace').click();
+    };
+    await choose();
+    const whole = join(workspace.directory, 'out.blktrace.0');
+    await page.getByTestId('toast').getByText(`Exported to ${whole}`).waitFor();
+    expect(statSync(whole).size).toBeGreaterThan(0);
+    await choose();
+    const problem = page.locator('[data-testid="attach-problem"][data-code="FILE_EXISTS"]');
+    await problem.waitFor();
+    await expect(problem.innerText()).resolves.toContain(`${whole} exists already`);
+    await problem.getByRole('button', { name: 'Dismiss' }).click();
+  });
+
   it('is closed again like a disk is detached', async () => {
     const item = desktop.page.locator('[data-testid="disk"][data-state="capture"]');
     await item.getByRole('button', { name: 'Close source.img' }).click();
     await item.waitFor({ state: 'detached' });
+  });
+
+  it('is opened from the menu, and what is no capture is not attached instead', async () => {
+    const { page, application } = desktop;
+    const paths = [workspace.image('none.img', 1), capture];
+    await application.evaluate(({ dialog }, filePaths) => {
+      dialog.showOpenDialog = () => Promise.resolve({ canceled: false, filePaths });
+    }, paths);
+    await chooseInMenu('open-capture');
+    await page.locator('[data-testid="disk"][data-state="capture"]').waitFor();
+    await page.getByTestId('top-capture').waitFor();
+    const problem = page.locator('[data-testid="attach-problem"][data-code="CAPTURE_FOREIGN"]');
+    await problem.waitFor();
+    expect(await problem.getByRole('button').allInnerTexts()).toEqual(['Dismiss']);
+    // Its rows are there, and nothing says any more that they are being read.
+    await until('all of it', async () => (await page.getByTestId('capture-opening').count()) === 0);
+    expect(await desktop.page.getByTestId('disk').count()).toBe(2);
   });
 });

@@ -9,8 +9,9 @@ import { bytes, nanoseconds } from '../../../app/contract/units';
 import { bioscopeTraceRecordOffsets as at } from '../../../app/contract/wire.gen';
 import { projectDirectory } from '../../support/project';
 
-const path = process.env['BIOSCOPE_ADDON'] ?? join(projectDirectory, 'dist/bioscope.node');
-export const addon = createRequire(path)(path) as NativeAddon;
+export const nativeAddonPath =
+  process.env['BIOSCOPE_ADDON'] ?? join(projectDirectory, 'dist/bioscope.node');
+export const addon = createRequire(nativeAddonPath)(nativeAddonPath) as NativeAddon;
 export const checksum = (data: Uint8Array, before: number) => addon.crc32c(data, before);
 
 export const header: CaptureHeader = {
