@@ -26,7 +26,9 @@ export function CaptureFactsView({
         title={`${path}\nrecorded by ${program}`}
         data-testid="capture-facts"
       >
-        <span>{formatCount(records)} requests</span>
+        <span>
+          {formatCount(records)} {records === 1 ? 'request' : 'requests'}
+        </span>
         <span>{formatBytes(bytes(capture.bytes))}</span>
         <span className="dim">{payloadWords[payloads]}</span>
       </div>

@@ -1,6 +1,7 @@
 /** The filter: kinds of operation, the text, and how many rows pass. */
 import { useSyncExternalStore } from 'react';
 import type { OperationFamily } from '../../app/contract/trace';
+import { useSelectedDisk } from '../disks/disk-state';
 import { formatCount } from '../widgets/numbers';
 import { FilterField } from './filter-field';
 import { frameCounts, traceSession } from './trace-client';
@@ -34,12 +35,15 @@ function FamilyButton({ family }: { readonly family: OperationFamily }) {
 /** How far the filter has looked into payloads, and what it cannot look into any more. */
 function SearchState() {
   const { search } = useSyncExternalStore(frameCounts.subscribe, frameCounts.snapshot);
+  const isCapture = useSelectedDisk()?.capture !== undefined;
   if (!search) return null;
+  // A capture has them for ever, but so many are not asked for.
+  const fate = isCapture ? 'not looked into: narrow the filter' : 'gone';
   return (
     <span className="filter-search" data-testid="filter-search">
       {search.open > 0 && `looking into ${formatCount(search.open)} payloads… `}
       {search.goneBefore > 0 &&
-        `payloads before request ${formatCount(search.goneBefore)} are gone`}
+        `payloads before request ${formatCount(search.goneBefore)} are ${fate}`}
     </span>
   );
 }

@@ -90,6 +90,14 @@ export function EmptyTrace({ disk }: { readonly disk: Disk }) {
     );
   }
   const hasRows = (totals.find((one) => one.disk === disk.id)?.kept ?? 0) > 0;
+  if (disk.capture) {
+    return (
+      <div className="empty-trace" data-testid="empty-trace">
+        <h2>{disk.capture.records > 0 && !hasRows ? 'Being opened' : 'No requests here'}</h2>
+        <p>{formatCount(disk.capture.records)} requests are in the capture.</p>
+      </div>
+    );
+  }
   const target = disk.device ?? disk.fuseFile;
   return (
     <div className="empty-trace" data-testid="empty-trace">
