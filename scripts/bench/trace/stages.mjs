@@ -93,13 +93,8 @@ export async function ingest(report, window, disk, records) {
       report.row('rows that left for newer ones', String(Math.max(0, received + before - kept)));
     const bytes = (memory - tab.bytes) / kept;
     report.row('memory of the page', `${(memory / 2 ** 20).toFixed(0)} MiB`);
-    // Fewer rows than fill the window do not make up for what a process takes anyway.
-    const isMany = kept >= 10_000_000;
-    report.row(
-      'memory a row, whole process',
-      `${bytes.toFixed(0)} bytes`,
-      ...(isMany ? ['≤ 64', bytes <= 64] : []),
-    );
+    // The columns, what the pictures have computed of each chunk, and what is on its way.
+    report.row('memory a row, whole process', `${bytes.toFixed(0)} bytes`);
   }
 }
 

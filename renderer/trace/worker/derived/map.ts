@@ -6,7 +6,7 @@ import { SECTOR_BYTES } from '../../../../app/contract/units';
 import { BIOSCOPE_RESULT_OK } from '../../../../app/contract/wire.gen';
 import { wideAt, type TraceColumns } from '../../../../app/filter/trace-columns';
 import { type Derivation, type DerivationContext, never, RunningSum } from './derivation';
-import { FAMILIES, familyOf, latencyAt, passingRows, timeReader } from './rows';
+import { FAMILIES, familyOf, latencyAt, passingRows, takeCounts, timeReader } from './rows';
 
 /** The part of the plane that is wanted: [from, to) both ways, and its cells. */
 export interface MapParameters {
@@ -43,7 +43,8 @@ export interface MapPartial {
   readonly count: number;
   /** Cells' slots with a count, and the counts. */
   readonly slots: Uint32Array;
-  readonly counts: Uint32Array;
+  /** A chunk has no more rows than 16 bits count. */
+  readonly counts: Uint16Array;
   /** Null when there are more than MOST_POINTS. */
   readonly points: Float64Array | null;
   readonly kinds: Uint8Array;
@@ -133,8 +134,7 @@ export class MapDerivation implements Derivation<MapPartial, MapResult> {
         if (cell < high) count(cell * wide + column, family, hasFailed);
     }
     const slots = Uint32Array.from(touched);
-    const counts = slots.map((slot) => scratch[slot] ?? 0);
-    for (const slot of touched) scratch[slot] = 0;
+    const counts = takeCounts(scratch, slots);
     const points = inside.length <= MOST_POINTS ? this.#points(columns, inside) : null;
     const kinds = points === null ? new Uint8Array(0) : kindsOf(columns, inside);
     const bounds = { from: earliest, to: latest, sectorEnd };

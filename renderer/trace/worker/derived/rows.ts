@@ -40,6 +40,17 @@ export function passingRows(from: number, to: number, bits: Uint32Array | null):
   return passing.subarray(0, count);
 }
 
+/** What is counted at `places`, which is then 0. Of one chunk: it has no more rows than 16 bits count. */
+export function takeCounts(counts: Uint32Array, places: Uint32Array): Uint16Array {
+  const taken = new Uint16Array(places.length);
+  for (let index = 0; index < places.length; index++) {
+    const place = places[index] ?? 0;
+    taken[index] = counts[place] ?? 0;
+    counts[place] = 0;
+  }
+  return taken;
+}
+
 /** Nanoseconds from arrival to completion. */
 export function latencyAt({ arrival, completion }: TraceColumns, row: number): number {
   const high = (completion[2 * row + 1] ?? 0) - (arrival[2 * row + 1] ?? 0);

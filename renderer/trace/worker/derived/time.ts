@@ -3,7 +3,16 @@ import { wideAt, type TraceColumns } from '../../../../app/filter/trace-columns'
 import { binIn, type Bins, binsFor, joinBins } from './bins';
 import { type Derivation, type DerivationContext, never, RunningSum } from './derivation';
 import { latencyBin, LATENCY_BINS, percentiles } from './latency-bins';
-import { FAMILIES, familyOf, latencyAt, passingRows, READ, timeReader, WRITE } from './rows';
+import {
+  FAMILIES,
+  familyOf,
+  latencyAt,
+  passingRows,
+  READ,
+  takeCounts,
+  timeReader,
+  WRITE,
+} from './rows';
 
 export const TIME_BINS = 256;
 /** Few requests in many bins would be a picture of noise. */
@@ -28,7 +37,7 @@ export interface TimePartial {
   readonly depthMost: Uint16Array;
   /** How many requests of a bin have a latency: keys ascending, and their counts. */
   readonly latencyKeys: Uint32Array;
-  readonly latencyCounts: Uint32Array;
+  readonly latencyCounts: Uint16Array;
 }
 
 /** One value a bin, NaN where no request arrived. */
@@ -74,7 +83,7 @@ const nothing: TimePartial = {
   ...arrays(0),
   depthMost: new Uint16Array(0),
   latencyKeys: new Uint32Array(0),
-  latencyCounts: new Uint32Array(0),
+  latencyCounts: new Uint16Array(0),
 };
 
 export class TimeDerivation implements Derivation<TimePartial, TimeResult> {
@@ -116,8 +125,7 @@ export class TimeDerivation implements Derivation<TimePartial, TimeResult> {
       scratch[key] = (scratch[key] ?? 0) + 1;
     }
     const latencyKeys = Uint32Array.from(touched);
-    const latencyCounts = latencyKeys.map((key) => scratch[key] ?? 0);
-    for (const key of touched) scratch[key] = 0;
+    const latencyCounts = takeCounts(scratch, latencyKeys);
     const requests = rows.length;
     return { bins, from: low, to: high, requests, ...made, depthMost, latencyKeys, latencyCounts };
   };
