@@ -178,7 +178,7 @@ void DmUserChannel::run()
 
 std::span<std::byte> DmUserChannel::room_to_keep()
 {
-	if (!worker_.arena().keeps() || !parser_.idle())
+	if (!received_writes_ || !worker_.arena().keeps() || !parser_.idle())
 		return {};
 	return worker_.arena().reserve(PayloadArena::largest_room);
 }
@@ -210,6 +210,7 @@ ChannelEnd DmUserChannel::serve_until_end()
 			kept = kept.first(header_gap + static_cast<size_t>(count));
 			worker_.arena().claim(kept);
 		}
+		received_writes_ = false;
 		bool goes_on = serve_received(end);
 		worker_.arena().release(kept);
 		if (!goes_on)
@@ -262,7 +263,7 @@ void DmUserChannel::accept(const ChannelRequest &request)
 	if (header.type == DM_USER_REQUEST_READ)
 		pending_read_bytes_ += aligned(header.length);
 	else if (header.type == DM_USER_REQUEST_WRITE)
-		pending_writes_ = true;
+		pending_writes_ = received_writes_ = true;
 }
 
 std::span<std::byte> DmUserChannel::own_read_room(size_t bytes)

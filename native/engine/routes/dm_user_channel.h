@@ -73,7 +73,8 @@ private:
 	void run();
 	ChannelEnd serve_until_end();
 	// Room in the payload arena for what is read next, so that writes are kept where
-	// they arrive; empty where nothing is kept or a request is half received.
+	// they arrive; empty where nothing is kept, where no writes came last (memory used
+	// again and again is the faster for headers), or a request is half received.
 	std::span<std::byte> room_to_keep();
 	// Serves every whole request of the receive buffer. Returns false when the
 	// channel must end, with why in `end`.
@@ -96,6 +97,7 @@ private:
 	std::vector<Pending> pending_;
 	uint64_t pending_read_bytes_ = 0; // each rounded up to read_alignment
 	bool pending_writes_ = false;
+	bool received_writes_ = false; // by the last read()
 	// For reads that the payload arena has no room for.
 	std::unique_ptr<std::byte[]> read_room_;
 	size_t read_capacity_ = 0;
