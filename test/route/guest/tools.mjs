@@ -2,8 +2,12 @@
 // account of a target, and a line for each test.
 import { execFile, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+/** Some hundred small files, for a file system to work with. */
+export const manyFiles = join(dirname(fileURLToPath(import.meta.url)), '../../../app');
 
 /** A copy of dist/ that nobody builds anew meanwhile. */
 const product = process.env.PRODUCT;

@@ -9,6 +9,7 @@ import {
   disks,
   kernelStatus,
   leftovers,
+  manyFiles,
   must,
   mustBioscope,
   requests,
@@ -73,7 +74,8 @@ const tests = {
     await must('mkfs.ext4', '-q', '-b', '4096', disk.device);
     mkdirSync(mountPoint, { recursive: true });
     await must('mount', disk.device, mountPoint);
-    await must('sh', '-c', `cp -r /usr/share/perl/5*/unicore/lib ${mountPoint}/lib; sync`);
+    await must('cp', '-r', manyFiles, `${mountPoint}/files`);
+    await must('sync', '-f', mountPoint);
     await must('fstrim', mountPoint);
     const rows = await requests(disk);
     const seen = (operation, ...flags) =>
