@@ -142,7 +142,8 @@ export async function boot(kernel, options) {
     ...['-serial', `file:${join(out, 'console')}`],
     ...share('root', '/', ',readonly=on,multidevs=remap'),
     ...share('out', out),
-    ...['-append', `console=ttyS0 quiet panic=-1 oops=panic ${patience}`],
+    // There is no speculation here to be defended against.
+    ...['-append', `console=ttyS0 quiet panic=-1 oops=panic mitigations=off ${patience}`],
   ];
   const stop = onLine && follow(join(out, 'stdout'), onLine);
   const ended = await new Promise((resolve) => {
