@@ -25,9 +25,9 @@ describe('the package', () => {
 
   it('holds the bundles and no node_modules, sources or maps', () => {
     const files = listPackage(join(home, 'resources/app.asar'), { isPack: false });
-    for (const name of ['main.cjs', 'preload.cjs', 'feed.cjs', 'daemon.cjs', 'bioscope.cjs']) {
-      expect(files).toContain(`/dist/${name}`);
-    }
+    const programs = ['main', 'preload', 'feed', 'daemon', 'bioscope'];
+    const threads = ['exporter', 'recorder'];
+    for (const name of [...programs, ...threads]) expect(files).toContain(`/dist/${name}.cjs`);
     expect(files.filter((path) => /node_modules|\.map$|\.tsx?$/.test(path))).toEqual([]);
     expect(existsSync(join(home, 'resources/app.asar.unpacked/dist/bioscope.node'))).toBe(true);
     expect(existsSync(join(home, 'resources/default_app.asar'))).toBe(false);
