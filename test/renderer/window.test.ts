@@ -355,6 +355,46 @@ describe.skipIf(browserPath === null)('the window (needs a Chromium)', () => {
     await expect.poll(sequences).toEqual([123]);
   });
 
+  it('paints the rows that its elements name, in the theme’s colours', async () => {
+    await open('quiet');
+    const row = page.locator('[data-testid=trace-row][data-sequence="489"]');
+    await row.click({ position: { x: 30, y: 8 } });
+    await page.keyboard.press('m');
+    await expect.poll(() => row.getAttribute('class')).toContain('marked');
+    await page.mouse.move(5, 5);
+    const box = (await row.boundingBox())!;
+    const body = (await page.locator('#trace-body').boundingBox())!;
+    /** What the canvas has there: #rrggbb at a place of the row, and how many colours in all of it. */
+    const painted = (x: number) =>
+      page.evaluate(
+        ([left, top, width]) => {
+          const canvas = document.querySelector<HTMLCanvasElement>('.trace-canvas')!;
+          const context = canvas.getContext('2d')!;
+          const { data } = context.getImageData(0, top! + 1, width!, 17);
+          const pixel = (at: number) =>
+            `#${[0, 1, 2].map((one) => data[at + one]!.toString(16).padStart(2, '0')).join('')}`;
+          const colours = new Set<string>();
+          for (let at = 0; at < data.length; at += 4) colours.add(pixel(at));
+          return { colour: pixel(4 * left!), colours: colours.size };
+        },
+        [x, Math.round(box.y - body.y), Math.floor(body.width)],
+      );
+    const token = (name: string) =>
+      page.evaluate(
+        (one) => getComputedStyle(document.body).getPropertyValue(`--${one}`).trim(),
+        name,
+      );
+    for (const colorScheme of ['dark', 'light'] as const) {
+      await page.emulateMedia({ colorScheme });
+      await expect.poll(async () => (await painted(5)).colour).toBe(await token('selection'));
+      expect((await painted(1)).colour).toBe(await token('accent'));
+      // Letters, bar and mark of the operation.
+      expect((await painted(5)).colours).toBeGreaterThan(20);
+    }
+    await page.keyboard.press('Escape');
+    await expect.poll(async () => (await painted(5)).colour).not.toBe(await token('selection'));
+  });
+
   it('sorts, and opens the menus of rows and columns, by keyboard', async () => {
     await open('quiet');
     const grid = page.getByTestId('trace-grid');

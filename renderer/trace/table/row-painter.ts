@@ -50,7 +50,7 @@ const grounds = [
 
 /** What is said of a row that left since the rows were sorted. */
 export const goneText = (sequence: number): string =>
-  `${formatCount(sequence)} is kept no longer: newer requests took its place`;
+  `Request ${formatCount(sequence)} is kept no longer: newer ones took its place`;
 
 export class RowPainter {
   readonly #canvas: HTMLCanvasElement;
