@@ -1,10 +1,9 @@
 /** What the pictures compute, against the plainest way to compute the same. */
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { makeColumns, putRecords, type TraceColumns } from '../../app/filter/trace-columns';
 import { AddressDerivation } from '../../renderer/trace/worker/derived/addresses';
 import { binIn, binsFor, joinBins } from '../../renderer/trace/worker/derived/bins';
-import { type Derivation, RunningSum } from '../../renderer/trace/worker/derived/derivation';
+import type { Derivation } from '../../renderer/trace/worker/derived/derivation';
 import { LatencyDerivation } from '../../renderer/trace/worker/derived/latency';
 import {
   latencyBin,
@@ -23,79 +22,11 @@ import {
 import { FAMILIES, familyOf } from '../../renderer/trace/worker/derived/rows';
 import { countedFlags, StatisticsDerivation } from '../../renderer/trace/worker/derived/statistics';
 import { TimeDerivation } from '../../renderer/trace/worker/derived/time';
-import { WrittenSectors } from '../../renderer/trace/worker/derived/written-sectors';
-import { batchOf, type MadeRecord } from './records';
+import { bitsOf, columnsOf, context, cuts, type Request, requests } from './harness/made-requests';
 
 vi.setConfig({ testTimeout: 60_000 });
 // Enough to meet every case; a chart of time is made of a million bins of latency.
 fc.configureGlobal({ numRuns: 60 });
-
-const EPOCH = 5_000_000_000n;
-const context = { epochMonotonicNs: EPOCH };
-
-interface Request {
-  readonly time: number;
-  readonly latency: number;
-  readonly operation: number;
-  readonly sector: number;
-  readonly sectors: number;
-  readonly flags: number;
-  readonly depth: number;
-  readonly failed: boolean;
-  readonly passes: boolean;
-}
-
-const request: fc.Arbitrary<Request> = fc.record({
-  time: fc.oneof(fc.nat(2_000), fc.nat(10_000_000_000)),
-  latency: fc.oneof(
-    fc.nat(100),
-    fc.nat(1_000_000),
-    fc.nat(2 ** 31),
-    fc.nat(2 ** 31).map((n) => n * 9),
-  ),
-  operation: fc.constantFrom(0, 0, 1, 1, 1, 2, 3, 6, 10),
-  sector: fc.oneof(fc.nat(64), fc.nat(2 ** 20)),
-  sectors: fc.nat(40),
-  flags: fc.constantFrom(0, ...countedFlags.map(({ bit }) => bit), 0x208),
-  depth: fc.integer({ min: 1, max: 64 }),
-  failed: fc.boolean(),
-  passes: fc.boolean(),
-});
-const requests = fc.array(request, { maxLength: 120 });
-/** Where chunks end. */
-const cuts = fc.array(fc.nat(120), { maxLength: 4 });
-
-function columnsOf(all: readonly Request[]): TraceColumns {
-  const records = all.map((one, index): MadeRecord => {
-    const arrival = EPOCH + BigInt(one.time);
-    const { operation, sector, flags, depth } = one;
-    const outcome = one.failed ? { error: 5, result: 1 } : {};
-    const length = operation === 2 ? 0 : one.sectors * 512;
-    const completion = arrival + BigInt(one.latency);
-    return {
-      sequence: index + 1,
-      arrival,
-      completion,
-      operation,
-      sector,
-      length,
-      flags,
-      depth,
-      ...outcome,
-    };
-  });
-  const columns = makeColumns(Math.max(1, all.length));
-  putRecords(columns, 0, new Uint32Array(batchOf(records)), 0, all.length);
-  return columns;
-}
-
-function bitsOf(all: readonly Request[]): Uint32Array {
-  const bits = new Uint32Array(Math.ceil(all.length / 32));
-  all.forEach(({ passes }, row) => {
-    if (passes) bits[row >>> 5]! |= 1 << (row & 31);
-  });
-  return bits;
-}
 
 /** The derivation's result over `all`, parted at `at`; once with an earlier merge before it, as a window has. */
 function derive<Partial, Result>(
@@ -281,140 +212,6 @@ describe('the address histogram', () => {
         expect(firstDifference(result.counts, counts)).toBe(-1);
       }),
     );
-  });
-});
-
-describe('a sum that follows its parts', () => {
-  it('is that of the parts there are, whatever came and left before', () => {
-    const rounds = fc.array(fc.uniqueArray(fc.nat(9), { maxLength: 10 }), { maxLength: 12 });
-    fc.assert(
-      fc.property(rounds, fc.nat(3), (all, patience) => {
-        const parts = Array.from({ length: 10 }, (_, index) => ({ value: 2 ** index }));
-        const running = new RunningSum<{ value: number }, { total: number }>((sum, part, sign) => {
-          sum.total += sign * part.value;
-        });
-        for (const wanted of all) {
-          let looks = 0;
-          const isOver = (): boolean => ++looks % (patience + 1) === patience;
-          const goOn = () =>
-            running.sum(
-              wanted.map((index) => parts[index]!),
-              '',
-              () => ({ total: 0 }),
-              isOver,
-            );
-          let sum = goOn();
-          for (let slices = 0; sum === null && slices < 20; slices++) sum = goOn();
-          expect(sum?.total).toBe(wanted.reduce((total, index) => total + 2 ** index, 0));
-        }
-      }),
-    );
-  });
-});
-
-describe('a picture while requests come and leave', () => {
-  const derivations: readonly [string, () => Derivation<unknown, unknown>][] = [
-    ['time', () => untyped(new TimeDerivation(context))],
-    ['latency', () => untyped(new LatencyDerivation())],
-    ['addresses', () => untyped(new AddressDerivation())],
-    ['statistics', () => untyped(new StatisticsDerivation(context))],
-  ];
-  /** Parts are the derivation's own business. */
-  function untyped<Partial, Result>(
-    own: Derivation<Partial, Result>,
-  ): Derivation<unknown, unknown> {
-    return {
-      scan: (...run) => own.scan(...run),
-      merge: (partials, isOver) => own.merge(partials as readonly Partial[], isOver),
-    };
-  }
-
-  it.each(derivations)(
-    '(%s) is that of the requests there are, in slices or at once',
-    (_, make) => {
-      fc.assert(
-        fc.property(requests, cuts, fc.nat(4), (all, at, patience) => {
-          const columns = columnsOf(all);
-          const bits = bitsOf(all);
-          const ends = [...new Set([0, ...at.filter((cut) => cut < all.length), all.length])].sort(
-            (left, right) => left - right,
-          );
-          const used = make();
-          const parts = ends
-            .slice(1)
-            .map((end, index) => used.scan(columns, ends[index]!, end, bits));
-          let looks = 0;
-          const isOver = () => ++looks % (patience + 1) === patience;
-          for (let first = 0; first < parts.length; first++) {
-            for (let end = first + 1; end <= parts.length; end++) {
-              const shown = parts.slice(first, end);
-              let merged = used.merge(shown, isOver);
-              for (let slices = 0; merged === null && slices < 50; slices++)
-                merged = used.merge(shown, isOver);
-              expect(merged?.result).toEqual(make().merge(shown)!.result);
-            }
-          }
-        }),
-        // A chart of time has half a million bins of latency.
-        { numRuns: 25 },
-      );
-    },
-  );
-});
-
-describe('the sectors written', () => {
-  const writes = fc.array(fc.tuple(fc.nat(3000), fc.integer({ min: 1, max: 200 })), {
-    maxLength: 12,
-  });
-  const groupsOf = (all: readonly (readonly [number, number])[]) => ({
-    groups: Uint32Array.from(all.flatMap(([start, count]) => [start, start + count])),
-    unit: 1,
-  });
-  /** By the plainest way. */
-  const countOf = (parts: readonly (readonly (readonly [number, number])[])[]) => {
-    const seen = new Set<number>();
-    let overwrites = 0;
-    for (const [start, count] of parts.flat()) {
-      const touched = Array.from({ length: count }, (_, index) => start + index);
-      if (touched.some((sector) => seen.has(sector))) overwrites++;
-      for (const sector of touched) seen.add(sector);
-    }
-    return { sectors: seen.size, overwrites };
-  };
-
-  it('are counted once, and what is written again is told, while parts come and leave', () => {
-    const parts = fc.array(fc.tuple(writes, fc.boolean()), { maxLength: 6 });
-    fc.assert(
-      fc.property(parts, writes, (all, newest) => {
-        const written = new WrittenSectors(4096, 1);
-        let kept: (typeof newest)[] = [];
-        for (const [part, leaves] of all) {
-          expect(written.count([groupsOf(part)])).toEqual(countOf([...kept, part]));
-          written.settle(groupsOf(part));
-          kept.push(part);
-          if (leaves) {
-            written.leave();
-            kept = kept.slice(1);
-          }
-          expect(written.count([])).toEqual(countOf(kept));
-        }
-        expect(written.count([groupsOf(newest), groupsOf(newest)])).toEqual(
-          countOf([...kept, newest, newest]),
-        );
-      }),
-    );
-  });
-
-  it('are grouped on a large disk, and the group is known', () => {
-    const written = new WrittenSectors(2 ** 33, 8);
-    expect(written.granule).toBe(2048);
-    written.settle(groupsOf([[0, 8]]));
-    const more = [
-      [2 ** 32 - 16, 8],
-      [4096, 8],
-      [6000, 160],
-    ] as const;
-    expect(written.count([groupsOf(more)])).toEqual({ sectors: 4 * 2048, overwrites: 1 });
   });
 });
 

@@ -1,0 +1,150 @@
+/** How pictures go on from their last sums while rows come and leave. */
+import { isDeepStrictEqual } from 'node:util';
+import fc from 'fast-check';
+import { describe, expect, it, vi } from 'vitest';
+import { AddressDerivation } from '../../renderer/trace/worker/derived/addresses';
+import { type Derivation, RunningSum } from '../../renderer/trace/worker/derived/derivation';
+import { LatencyDerivation } from '../../renderer/trace/worker/derived/latency';
+import { StatisticsDerivation } from '../../renderer/trace/worker/derived/statistics';
+import { TimeDerivation } from '../../renderer/trace/worker/derived/time';
+import { WrittenSectors } from '../../renderer/trace/worker/derived/written-sectors';
+import { bitsOf, columnsOf, context, cuts, requests } from './harness/made-requests';
+
+vi.setConfig({ testTimeout: 60_000 });
+fc.configureGlobal({ numRuns: 60 });
+
+describe('a sum that follows its parts', () => {
+  it('is that of the parts there are, whatever came and left before', () => {
+    const rounds = fc.array(fc.uniqueArray(fc.nat(9), { maxLength: 10 }), { maxLength: 12 });
+    fc.assert(
+      fc.property(rounds, fc.nat(3), (all, patience) => {
+        const parts = Array.from({ length: 10 }, (_, index) => ({ value: 2 ** index }));
+        const running = new RunningSum<{ value: number }, { total: number }>((sum, part, sign) => {
+          sum.total += sign * part.value;
+        });
+        for (const wanted of all) {
+          let looks = 0;
+          const isOver = (): boolean => ++looks % (patience + 1) === patience;
+          const goOn = () =>
+            running.sum(
+              wanted.map((index) => parts[index]!),
+              '',
+              () => ({ total: 0 }),
+              isOver,
+            );
+          let sum = goOn();
+          for (let slices = 0; sum === null && slices < 20; slices++) sum = goOn();
+          expect(sum?.total).toBe(wanted.reduce((total, index) => total + 2 ** index, 0));
+        }
+      }),
+    );
+  });
+});
+
+describe('a picture while requests come and leave', () => {
+  const derivations: readonly [string, () => Derivation<unknown, unknown>][] = [
+    ['time', () => untyped(new TimeDerivation(context))],
+    ['latency', () => untyped(new LatencyDerivation())],
+    ['addresses', () => untyped(new AddressDerivation())],
+    ['statistics', () => untyped(new StatisticsDerivation(context))],
+  ];
+  /** Parts are the derivation's own business. */
+  function untyped<Partial, Result>(
+    own: Derivation<Partial, Result>,
+  ): Derivation<unknown, unknown> {
+    return {
+      scan: (...run) => own.scan(...run),
+      merge: (partials, isOver) => own.merge(partials as readonly Partial[], isOver),
+    };
+  }
+
+  it.each(derivations)(
+    '(%s) is that of the requests there are, in slices or at once',
+    (_, make) => {
+      fc.assert(
+        fc.property(requests, cuts, fc.nat(4), (all, at, patience) => {
+          const columns = columnsOf(all);
+          const bits = bitsOf(all);
+          const ends = [...new Set([0, ...at.filter((cut) => cut < all.length), all.length])].sort(
+            (left, right) => left - right,
+          );
+          const used = make();
+          const parts = ends
+            .slice(1)
+            .map((end, index) => used.scan(columns, ends[index]!, end, bits));
+          let looks = 0;
+          const isOver = () => ++looks % (patience + 1) === patience;
+          for (let first = 0; first < parts.length; first++) {
+            for (let end = first + 1; end <= parts.length; end++) {
+              const shown = parts.slice(first, end);
+              let merged = used.merge(shown, isOver);
+              for (let slices = 0; merged === null && slices < 50; slices++)
+                merged = used.merge(shown, isOver);
+              const anew = make().merge(shown)!.result;
+              // Thousands of bins: what tells the difference is slow, and is asked only if there is one.
+              if (!isDeepStrictEqual(merged?.result, anew)) expect(merged?.result).toEqual(anew);
+            }
+          }
+        }),
+        // A chart of time has half a million bins of latency.
+        { numRuns: 25 },
+      );
+    },
+  );
+});
+
+describe('the sectors written', () => {
+  const writes = fc.array(fc.tuple(fc.nat(3000), fc.integer({ min: 1, max: 200 })), {
+    maxLength: 12,
+  });
+  const groupsOf = (all: readonly (readonly [number, number])[]) => ({
+    groups: Uint32Array.from(all.flatMap(([start, count]) => [start, start + count])),
+    unit: 1,
+  });
+  /** By the plainest way. */
+  const countOf = (parts: readonly (readonly (readonly [number, number])[])[]) => {
+    const seen = new Set<number>();
+    let overwrites = 0;
+    for (const [start, count] of parts.flat()) {
+      const touched = Array.from({ length: count }, (_, index) => start + index);
+      if (touched.some((sector) => seen.has(sector))) overwrites++;
+      for (const sector of touched) seen.add(sector);
+    }
+    return { sectors: seen.size, overwrites };
+  };
+
+  it('are counted once, and what is written again is told, while parts come and leave', () => {
+    const parts = fc.array(fc.tuple(writes, fc.boolean()), { maxLength: 6 });
+    fc.assert(
+      fc.property(parts, writes, (all, newest) => {
+        const written = new WrittenSectors(4096, 1);
+        let kept: (typeof newest)[] = [];
+        for (const [part, leaves] of all) {
+          expect(written.count([groupsOf(part)])).toEqual(countOf([...kept, part]));
+          written.settle(groupsOf(part));
+          kept.push(part);
+          if (leaves) {
+            written.leave();
+            kept = kept.slice(1);
+          }
+          expect(written.count([])).toEqual(countOf(kept));
+        }
+        expect(written.count([groupsOf(newest), groupsOf(newest)])).toEqual(
+          countOf([...kept, newest, newest]),
+        );
+      }),
+    );
+  });
+
+  it('are grouped on a large disk, and the group is known', () => {
+    const written = new WrittenSectors(2 ** 33, 8);
+    expect(written.granule).toBe(2048);
+    written.settle(groupsOf([[0, 8]]));
+    const more = [
+      [2 ** 32 - 16, 8],
+      [4096, 8],
+      [6000, 160],
+    ] as const;
+    expect(written.count([groupsOf(more)])).toEqual({ sectors: 4 * 2048, overwrites: 1 });
+  });
+});
