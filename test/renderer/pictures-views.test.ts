@@ -137,6 +137,29 @@ describe('the pictures of a worker', () => {
     expect(rig.counts).toEqual([undefined, 500]);
   });
 
+  it.each(['map', 'time', 'latency', 'addresses', 'statistics'] as const)(
+    'come to an end (%s) while rows flow in, however slow the machine',
+    (kind) => {
+      const rig = new Rig();
+      const settled = [1, 101, 201].map((first) => chunkOf(first, 100));
+      const grows = chunkOf(301, 1000);
+      // Each look at the clock is the end of a slice, and there are more rows in each.
+      rig.tick = 50;
+      const plane = { timeFrom: 0, timeTo: 1e9, sectorFrom: 0, sectorTo: 4096 };
+      rig.source = { disk: diskId('one'), epochMonotonicNs: 0n, chunks: settled };
+      rig.views.set(
+        1,
+        kind === 'map' ? { kind, parameters: { ...plane, columns: 8, rows: 8 } } : { kind },
+      );
+      for (let to = 1; to < 500; to++) {
+        rig.show(...settled, { ...grows, version: to, to });
+        rig.pass(500);
+        rig.views.drawn(1);
+      }
+      expect(rig.sent.length).toBeGreaterThan(50);
+    },
+  );
+
   it('are of the selected disk alone, and of none when there is none', () => {
     const rig = new Rig();
     rig.show(chunkOf(1, 10));

@@ -69,11 +69,14 @@ export class RunningSum<Partial, State> {
       this.#add(this.#state, partial, -1);
       this.#added.delete(partial);
     }
+    // One at least each time, and no pause behind the last: the newest is another in each slice.
+    let hasAdded = false;
     for (const partial of wanted) {
       if (this.#added.has(partial)) continue;
+      if (hasAdded && isOver()) return null;
       this.#add(this.#state, partial, 1);
       this.#added.add(partial);
-      if (isOver()) return null;
+      hasAdded = true;
     }
     return this.#state;
   }

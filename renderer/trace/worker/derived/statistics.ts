@@ -224,10 +224,10 @@ export class StatisticsDerivation implements Derivation<StatisticsPartial, Stati
       for (let count = 0; count < left; count++) this.#written.leave();
       this.#settled.splice(0, left);
     }
-    for (const part of settled.slice(this.#settled.length)) {
+    for (const [index, part] of settled.slice(this.#settled.length).entries()) {
+      if (index > 0 && isOver()) return null;
       this.#written.settle(part.writes);
       this.#settled.push(part);
-      if (isOver()) return null;
     }
     const counted = this.#written.count(partials.slice(-UNSETTLED).map(({ writes }) => writes));
     // Where a granule is no larger than what all writes are aligned to, it is exact.
