@@ -85,13 +85,13 @@ describe('the pictures of a worker', () => {
     rig.pass(60);
     expect(rig.sent).toHaveLength(2);
     rig.views.drawn(1);
-    rig.cost = 100;
+    rig.cost = 30;
     rig.pass(60);
     rig.show(chunkOf(1, 6));
     expect(rig.sent).toHaveLength(3);
     rig.views.drawn(1);
     rig.show(chunkOf(1, 7));
-    rig.pass(399);
+    rig.pass(119);
     expect(rig.sent).toHaveLength(3);
     rig.pass(1);
     expect(rig.sent).toHaveLength(4);

@@ -38,6 +38,8 @@ export interface DerivedMessage {
 /** At most 20 times a second, and a fifth of the worker's time for each picture. */
 const LEAST_PAUSE_MS = 50;
 const PAUSE_FACTOR = 4;
+/** On a loaded machine a moment of work lasts long: the picture goes on all the same. */
+const MOST_PAUSE_MS = 250;
 /** Scanned and merged at a time, ms: the feed's batches and the page's views come in between. */
 const SLICE_MS = 12;
 
@@ -160,7 +162,8 @@ export class DerivedViews {
       this.#outside.send({ type: 'derived', id, disk: source.disk, result }, transfer);
     }
     const end = this.#outside.now();
-    view.due = end + Math.max(LEAST_PAUSE_MS, PAUSE_FACTOR * (spent + end - began));
+    const pause = Math.max(LEAST_PAUSE_MS, PAUSE_FACTOR * (spent + end - began));
+    view.due = end + Math.min(MOST_PAUSE_MS, pause);
   }
 }
 
