@@ -108,8 +108,9 @@ function follow(path, onLine) {
 /**
  * @typedef {{
  *   code: number | undefined, stdout: string, dmesg: string, kmemleak: string,
- *   complaints: string[], ended: string,
- * }} Boot `code` is undefined where the guest died or hung; `ended` says how, in words.
+ *   complaints: string[], ended: string, late: boolean,
+ * }} Boot `code` is undefined where the guest died or hung; `ended` says how, in words;
+ *   `late` that it did not end in its time.
  */
 
 /**
@@ -146,13 +147,13 @@ export async function boot(kernel, options) {
     ...['-append', `console=ttyS0 quiet panic=-1 oops=panic mitigations=off ${patience}`],
   ];
   const stop = onLine && follow(join(out, 'stdout'), onLine);
+  let late = false;
   const ended = await new Promise((resolve) => {
     // Politely: whoever works at this machine goes first.
     const child = spawn('nice', ['-n', '19', 'qemu-system-x86_64', ...argv], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     let said = '';
-    let late = false;
     child.stderr.setEncoding('utf8').on('data', (text) => (said += text));
     const timer = setTimeout(() => {
       late = true;
@@ -183,5 +184,6 @@ export async function boot(kernel, options) {
     kmemleak,
     complaints: dmesg.split('\n').filter((line) => complaint.test(line)),
     ended: codeText ? ended : ended || 'the guest stopped: a panic?',
+    late,
   };
 }
