@@ -86,13 +86,19 @@ async function measure(report, { records, seconds, wanted }, directory, environm
     const disk = await window.disk(MADE_UP);
     await window.page.waitForTimeout(SETTLE_MS);
     const filling = 120 + (4 * records) / 1e6;
-    await stage('ingest', filling, () => stages.ingest(report, window, disk, records));
+    await stage('ingest', filling, (signal) =>
+      stages.ingest(report, window, disk, records, signal),
+    );
     await stage('filter', 180, () => stages.filterAll(report, window));
-    await stage('sort', 120, () => stages.sortAll(report, window));
+    await stage('sort', 120 + 11 * seconds, (signal) =>
+      stages.sortAll(report, window, disk, seconds, signal),
+    );
     await stage('scroll', 60 + 3 * seconds, () => stages.scroll(report, window, seconds));
-    await stage('follow', 60 + 3 * seconds, () => stages.follow(report, window, disk, seconds));
-    await stage('pictures', 240 + 15 * seconds, () =>
-      stages.pictures(report, window, disk, seconds),
+    await stage('follow', 60 + 3 * seconds, (signal) =>
+      stages.follow(report, window, disk, seconds, signal),
+    );
+    await stage('pictures', 240 + 15 * seconds, (signal) =>
+      stages.pictures(report, window, disk, seconds, signal),
     );
     await report.stage('closing the window', 60, close);
     await stage('daemon', 240 + 20 * seconds, async () => {

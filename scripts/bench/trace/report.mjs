@@ -48,17 +48,23 @@ export class Report {
     ]);
   }
 
-  /** Runs one stage, `seconds` at most. Returns whether it came to its end. */
+  /**
+   * Runs one stage, `seconds` at most; `work` gets a signal for what must not outlive it.
+   * Returns whether it came to its end.
+   */
   async stage(name, seconds, work) {
     say(name);
+    const end = new AbortController();
     try {
-      await within(seconds, name, work());
+      await within(seconds, name, work(end.signal));
       return true;
     } catch (error) {
       this.failed++;
       this.row(name, `FAILED: ${error instanceof Error ? error.message.split('\n')[0] : error}`);
       if (!(error instanceof TooLate)) console.error(error);
       return false;
+    } finally {
+      end.abort();
     }
   }
 

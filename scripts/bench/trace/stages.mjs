@@ -31,34 +31,38 @@ export async function buildFlood() {
   if (!built.ok) throw new UserError(`the load generator does not build:\n${built.output}`);
 }
 
-/** Writes `records` at a pace. Resolves with { written, seconds }. */
-export function flood({ tracePath, number }, records, perSecond) {
+/**
+ * Writes `records` at a pace. Resolves with { written, seconds }. A stage's `signal` ends
+ * it: the rings have one writer.
+ */
+export function flood({ tracePath, number }, records, perSecond, signal) {
   const words = [tracePath, number, RINGS, RING_RECORDS, records, perSecond].map(String);
   const child = spawn(flooder, words, {
     stdio: ['ignore', 'pipe', 'inherit'],
     timeout: (30 + (10 * records) / perSecond) * 1000,
+    signal,
   });
   let text = '';
   child.stdout.on('data', (chunk) => (text += chunk));
   return new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (status, signal) =>
+    child.on('close', (status, killer) =>
       status === 0
         ? resolve(JSON.parse(text))
-        : reject(new Error(`the load generator ended with ${status ?? signal}`)),
+        : reject(new Error(`the load generator ended with ${status ?? killer}`)),
     );
   });
 }
 
 /** 1 M records/s, until the window has kept all it keeps and older ones leave. */
-export async function ingest(report, window, disk, records) {
+export async function ingest(report, window, disk, records, signal) {
   const before = await window.count('status-requests');
   const lostBefore = await window.count('status-lost');
   const { page: tab, feed } = await window.processes();
   const pids = { 'page and its worker': tab.pid, ...(feed ? { feed: feed.pid } : {}) };
   const cpuBefore = Object.values(pids).map(cpuSeconds);
   const endFrames = await window.watchFrames();
-  const { written, seconds } = await flood(disk, records, 1e6);
+  const { written, seconds } = await flood(disk, records, 1e6, signal);
   const ended = Date.now();
   let received = 0;
   let lost = 0;
@@ -113,13 +117,28 @@ export async function filterAll(report, window) {
   await page.getByTestId('filter-text').fill('');
 }
 
-export async function sortAll(report, window) {
-  const { page } = window;
-  await page.getByRole('columnheader', { name: 'Latency' }).click();
-  await until(60, 'the sorted rows', async () => (await window.timings('sort')).length > 0);
-  const took = (await window.timings('sort')).at(-1);
-  report.row('sort by latency', `${took.toFixed(0)} ms`);
-  await page.getByRole('columnheader', { name: 'Seq' }).click();
+/** All rows by latency, first at rest, then while 1 M records/s flow in. */
+export async function sortAll(report, window, disk, seconds, signal) {
+  const header = (name) => window.page.getByRole('columnheader', { name }).click();
+  const sort = async () => {
+    const before = (await window.timings('sort')).length;
+    await header('Latency');
+    await until(60, 'the sorted rows', async () => (await window.timings('sort')).length > before);
+    return (await window.timings('sort')).at(-1);
+  };
+  report.row('sort by latency', `${(await sort()).toFixed(0)} ms`);
+  await header('Seq');
+  const lostBefore = await window.count('status-lost');
+  const flooding = flood(disk, 1e6 * seconds, 1e6, signal);
+  const endFrames = await window.watchFrames();
+  const took = await sort();
+  const frames = await endFrames();
+  await header('Seq');
+  const { written } = await flooding;
+  const lost = (await window.count('status-lost')) - lostBefore;
+  const beside = `${took.toFixed(0)} ms; longest frame ${frames.longest.toFixed(0)} ms`;
+  report.row('sort by latency while 1 M/s flow in', beside);
+  report.row('sort, while 1 M/s flow in: lost', `${lost} of ${written}`, '0', lost === 0);
 }
 
 /** A drag of the scroller over all rows, up and down. */
@@ -143,16 +162,16 @@ export async function scroll(report, window, seconds) {
   report.row('scroll: frames of the page', frames.text, 'none over 33 ms', frames.late === 0);
 }
 
-export async function follow(report, window, disk, seconds) {
+export async function follow(report, window, disk, seconds, signal) {
   await window.follow();
   const endFrames = await window.watchFrames();
-  await flood(disk, 200_000 * seconds, 200_000);
+  await flood(disk, 200_000 * seconds, 200_000, signal);
   const frames = await endFrames();
   report.row('follow: frames of the page', frames.text, 'none over 33 ms', frames.late === 0);
 }
 
 /** Each picture in turn, over all rows, while 200 k records/s flow in and as many leave. */
-export async function pictures(report, window, disk, seconds) {
+export async function pictures(report, window, disk, seconds, signal) {
   await window.follow();
   const lostBefore = await window.count('status-lost');
   const drawn = await window.countPictures();
@@ -167,7 +186,7 @@ export async function pictures(report, window, disk, seconds) {
     await until(60, `the picture ${tab}`, async () => (await drawn()) > before);
     const first = Date.now() - opened;
     const endFrames = await window.watchFrames();
-    const flooding = flood(disk, 200_000 * seconds, 200_000);
+    const flooding = flood(disk, 200_000 * seconds, 200_000, signal);
     await window.page.waitForTimeout(500);
     const [from, began] = [await drawn(), Date.now()];
     await flooding;
