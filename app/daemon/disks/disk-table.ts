@@ -101,11 +101,9 @@ export class DiskTable {
     this.refuseWhenClosing();
     const image = await inspectImage(path, readOnly);
     this.refuseWhenClosing(); // it may have begun to end meanwhile
+    const waiting = this.targets.waitingFor(image);
+    if (waiting) return this.targets.tryAgain(waiting);
     this.refuseAttached(image);
-    const hanging = [...this.entries.values()].find(
-      ({ disk }) => disk.hanging === true && disk.imagePath === image.path,
-    );
-    if (hanging?.disk.state === 'failed') return this.targets.tryAgain(hanging);
     const entry = this.reserve(image);
     try {
       await refuseLoopedImage(image, this.options.privileges);
@@ -268,8 +266,10 @@ export class DiskTable {
   }
 
   private refuseAttached(image: Image): void {
-    for (const { disk, identity } of this.entries.values()) {
-      if (identity !== image.identity) continue;
+    const waiting = this.targets.waitingFor(image);
+    for (const entry of this.entries.values()) {
+      const { disk, identity } = entry;
+      if (identity !== image.identity && entry !== waiting) continue;
       const where = disk.device ?? disk.fuseFile;
       throw new BioscopeError(
         'IMAGE_IN_USE',

@@ -50,6 +50,8 @@ const CLEAR_PAUSE_MS = 100;
 export class TargetDisks {
   /** Changes of size that are under way. */
   private readonly changes = new Set<Promise<unknown>>();
+  /** Disks that are being gone on with: what ends when that is over. */
+  private readonly resuming = new Map<DiskEntry, Promise<void>>();
 
   constructor(
     private readonly options: DiskTableOptions,
@@ -280,17 +282,46 @@ export class TargetDisks {
     }
   }
 
-  /** Tries again to go on with a disk whose requests hang. Throws why not. */
+  /**
+   * The disk whose requests wait for this image to be served again: nobody else may
+   * have the image, or what was written would be lost. Null in the usual case.
+   */
+  waitingFor({ path }: Image): DiskEntry | null {
+    const waits = (entry: DiskEntry) =>
+      this.resuming.has(entry) || (entry.disk.state === 'failed' && entry.disk.hanging === true);
+    const found = this.table.list().find((one) => one.disk.imagePath === path && waits(one));
+    return found ?? null;
+  }
+
+  /**
+   * Tries again to go on with a disk whose requests hang, or waits where that is being
+   * tried at this moment. Throws why not.
+   */
   async tryAgain(entry: DiskEntry): Promise<Disk> {
-    this.table.change(entry, { state: 'attaching', failure: null });
-    await this.resume(entry, { pid: 0, planned: true, opened: new Map() });
+    const underWay = this.resuming.get(entry);
+    if (!underWay) this.table.change(entry, { state: 'attaching', failure: null });
+    await (underWay ?? this.resume(entry, { pid: 0, planned: true, opened: new Map() }));
     if (entry.disk.failure) throw BioscopeError.from(entry.disk.failure);
     return entry.disk;
   }
 
-  private async resume(entry: DiskEntry, before: Predecessor): Promise<void> {
+  private resume(entry: DiskEntry, before: Predecessor): Promise<void> {
+    const over = this.goOn(entry, before).finally(() => this.resuming.delete(entry));
+    this.resuming.set(entry, over);
+    return over;
+  }
+
+  /** Takes the image, so that nobody attaches it by another name while a password is asked for. */
+  private async takeImage(entry: DiskEntry): Promise<void> {
+    const { imagePath, readOnly } = entry.disk;
+    const image = await inspectImage(imagePath, readOnly).catch(() => null);
+    if (image && entry.disk.state === 'attaching') entry.identity = image.identity;
+  }
+
+  private async goOn(entry: DiskEntry, before: Predecessor): Promise<void> {
     const { target, disk } = entry;
     if (target === null) return;
+    void this.takeImage(entry); // what is wrong with it is said below
     let gone = false;
     try {
       const opened = before.opened.get(target.tag);
@@ -320,6 +351,7 @@ export class TargetDisks {
       // Not being able to ask (no password given, say) is no sign that it is gone.
       const hanging = !gone && !target.foreign;
       const where = disk.device ?? disk.name;
+      entry.identity = null;
       const text = hanging
         ? `${message} Until then every request to ${where} waits. Mend it and attach again, or fail what waits (abort).`
         : message + (gone ? '' : unservedText(target, where, disk.imagePath));

@@ -1,5 +1,6 @@
 import {
   existsSync,
+  linkSync,
   mkdtempSync,
   openSync,
   readFileSync,
@@ -76,6 +77,18 @@ function openFiles(): string[] {
       return []; // closed meanwhile
     }
   });
+}
+
+/** Nobody answers the question for a password, until the returned function is called. */
+function holdStatus(): () => void {
+  let answer: () => void = () => undefined;
+  const answered = new Promise<void>((resolve) => (answer = resolve));
+  const status = targets.status.bind(targets);
+  targets.status = async (tag) => {
+    await answered;
+    return status(tag);
+  };
+  return answer;
 }
 
 /** The next daemon, after this one was killed: only the kernel and the files are left. */
@@ -344,6 +357,42 @@ describe('a daemon that died', () => {
     await third.targets.resumeAll(died);
     expect(third.list()[0]).toMatchObject({ state: 'attached', device: disk.device });
     expect(targets.get(tagOfDisk(disk)).aborts).toBe(0);
+  });
+
+  test('keeps its image until it is gone on with: an attach meanwhile waits for that', async () => {
+    const disk = await disks.attach(image, false);
+    const second = join(directory, 'second.img');
+    linkSync(image, second);
+    const next = await nextDaemon();
+    const answer = holdStatus();
+    const resumed = next.targets.resumeAll(died);
+    targets.makeByHand('lab', 8n);
+    const attached = next.attach(image, false);
+    await expect.poll(() => next.find(disk.id).identity).not.toBeNull();
+    const refused = await failure(next.attach(second, false));
+    expect(refused.message).toMatch(/is attached already: it is disk d1 at/);
+    const adopted = await failure(next.targets.adopt('lab', image, false));
+    expect(adopted.value.code).toBe('IMAGE_IN_USE');
+    answer();
+    await resumed;
+    expect(await attached).toMatchObject({ id: disk.id, state: 'attached', device: disk.device });
+    expect(next.list()).toHaveLength(1);
+    expect(addon.calls.filter((call) => call === 'openDisk')).toHaveLength(1);
+    expect(targets.calls.filter((call) => call === 'create')).toHaveLength(1);
+  });
+
+  test('is gone on with once, however often that is asked for', async () => {
+    const disk = await disks.attach(image, false);
+    const next = await nextDaemon();
+    targets.failures.set('status', new BioscopeError('PRIVILEGE_MISSING', 'No password came.'));
+    await next.targets.resumeAll(died);
+    const answer = holdStatus();
+    const asked = [next.attach(image, false), next.attach(image, false)];
+    await expect.poll(() => next.list()[0]?.state).toBe('attaching');
+    answer();
+    for (const one of await Promise.all(asked)) expect(one.id).toBe(disk.id);
+    expect(addon.calls.filter((call) => call === 'openDisk')).toHaveLength(1);
+    expect([...targets.targets.keys()]).toEqual([tagOfDisk(disk)]);
   });
 
   test('what it was only making is cleared away', async () => {
