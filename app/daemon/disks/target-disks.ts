@@ -160,23 +160,7 @@ export class TargetDisks {
     this.table.refuseHandedOver();
     const tag = ownTag(name);
     const saved = { tag: tag ?? name, foreign: tag === null };
-    const served = this.table
-      .list()
-      .find(
-        ({ target, disk }) =>
-          target?.tag === saved.tag &&
-          target.foreign === saved.foreign &&
-          (disk.state !== 'failed' || !saved.foreign),
-      );
-    if (served) {
-      const { state } = served.disk;
-      throw new BioscopeError(
-        'DISK_BUSY',
-        state === 'failed'
-          ? `${quote(name)} is the target of ${nameOf(served)}: attach its image again.`
-          : `${nameOf(served)} serves ${quote(name)} already.`,
-      );
-    }
+    this.refuseServed(name, saved);
     const state = await this.stateOf(saved);
     if (!state?.live) {
       throw new BioscopeError(
@@ -195,6 +179,9 @@ export class TargetDisks {
       );
     }
     const image = await inspectImage(path, readOnly);
+    this.table.refuseHandedOver();
+    // Again: another may have been quicker. From here to `entry.target` nobody comes between.
+    this.refuseServed(name, saved);
     this.table.refuseAttached(image);
     const entry = this.table.reserve(image);
     entry.target = saved;
@@ -212,6 +199,25 @@ export class TargetDisks {
       if (thrown instanceof BioscopeError) throw thrown;
       throw failed(`${quote(name)} could not be adopted`, thrown);
     }
+  }
+
+  /** Two disks on one target would write into two images. Throws DISK_BUSY. */
+  private refuseServed(name: string, { tag, foreign }: SavedTarget): void {
+    const served = this.table
+      .list()
+      .find(
+        ({ target, disk }) =>
+          target?.tag === tag &&
+          target.foreign === foreign &&
+          (disk.state !== 'failed' || !foreign),
+      );
+    if (!served) return;
+    throw new BioscopeError(
+      'DISK_BUSY',
+      served.disk.state === 'failed'
+        ? `${quote(name)} is the target of ${nameOf(served)}: attach its image again.`
+        : `${nameOf(served)} serves ${quote(name)} already.`,
+    );
   }
 
   /**

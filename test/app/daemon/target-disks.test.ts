@@ -573,6 +573,19 @@ describe('a target made by hand', () => {
     expect(await disks.targets.adopt('lab', image, false)).toMatchObject({ state: 'attached' });
   });
 
+  test('is served once, although two ask for it with two images at the same time', async () => {
+    targets.makeByHand('lab', 8n);
+    const other = join(directory, 'other.img');
+    writeFileSync(other, Buffer.alloc(8192));
+    const asked = [image, other].map((path) => disks.targets.adopt('lab', path, false));
+    const outcomes = await Promise.allSettled(asked);
+    const refused = outcomes.filter((one) => one.status === 'rejected');
+    expect(refused).toHaveLength(1);
+    expect(refused[0]?.reason).toMatchObject({ value: { code: 'DISK_BUSY' } });
+    expect(disks.list()).toHaveLength(1);
+    expect(addon.open.size).toBe(1);
+  });
+
   test('is not Bioscope’s to fail: the command that does it is told', async () => {
     targets.makeByHand('lab', 8n);
     const { id } = await disks.targets.adopt('lab', image, false);
