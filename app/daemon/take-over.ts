@@ -1,13 +1,14 @@
 /**
  * What a daemon does first, from what an earlier one left. Disks on the dm-user route
- * come before all else: their requests wait in the kernel. What may have to wait for a
+ * come before all that takes time: their requests wait in the kernel. What may have to wait for a
  * password comes last, and nobody waits for it.
  */
 import type { DiskTable } from './disks/disk-table';
 import type { Predecessor } from './disks/target-disks';
 import {
   clearDevices,
-  clearFiles,
+  clearMounts,
+  clearTraces,
   findLeftovers,
   type LeftoverOptions,
 } from './leftovers/clear-leftovers';
@@ -31,9 +32,11 @@ export async function takeOver(
   const { privileges } = options;
   const leftovers = findLeftovers(options);
   disks.adopt(leftovers.entries, leftovers.nextNumber);
+  // A disk that is gone on with may begin a fresh trace, which no disk names yet.
+  clearTraces(leftovers, options);
   const { pid } = leftovers;
   const resumed = disks.targets.resumeAll(before ?? { pid, planned: false, opened: new Map() });
-  await clearFiles(leftovers, options);
+  await clearMounts(options);
   const clear = () =>
     clearDevices(leftovers, options, (...leftover) => disks.tellLeftover(...leftover));
   if (privileges.mayAsk) return { resumed, cleared: resumed.then(clear) };

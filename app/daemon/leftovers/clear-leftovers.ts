@@ -6,9 +6,10 @@
  * the dm-user route are not lost: they are listed as `attaching`, for
  * TargetDisks.resumeAll.
  *
- * In three steps, with the daemon's lock held: the one that wrote the state is dead for
- * certain. Reading the state takes no time; files and mounts go before anybody is
- * listened to; what needs powers may have to wait for a password, and nothing waits for it.
+ * In steps, with the daemon's lock held: the one that wrote the state is dead for
+ * certain. Reading the state and removing trace files takes no time, and is done before
+ * any disk is gone on with, which may begin a trace; mounts go before anybody is listened
+ * to; what needs powers may have to wait for a password, and nothing waits for it.
  */
 import { readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -60,11 +61,24 @@ export function findLeftovers({ paths, log }: Pick<LeftoverOptions, 'paths' | 'l
   };
 }
 
-/** Mounts, mount directories and trace files. Asks nobody, and never rejects: what stays is logged. */
-export async function clearFiles(leftovers: Leftovers, options: LeftoverOptions): Promise<void> {
-  const { paths, privileges, log } = options;
-  await clearMounts(paths.mounts, privileges, log);
-  clearTraces(paths.traces, new Set(leftovers.entries.map(({ disk }) => disk.tracePath)), log);
+/**
+ * Removes trace files that belong to no disk; those of failed disks can still be read.
+ * Never throws: what stays is logged.
+ */
+export function clearTraces(
+  { entries }: Leftovers,
+  { paths, log }: Pick<LeftoverOptions, 'paths' | 'log'>,
+): void {
+  const kept = new Set(entries.map(({ disk }) => disk.tracePath));
+  for (const name of readdirSync(paths.traces)) {
+    const path = join(paths.traces, name);
+    if (kept.has(path)) continue;
+    try {
+      rmSync(path, { force: true });
+    } catch (thrown) {
+      log(`cannot remove the leftover ${path}: ${String(thrown)}`);
+    }
+  }
 }
 
 /**
@@ -92,10 +106,13 @@ export async function clearDevices(
   }
 }
 
-/** Unmounts and removes every mount directory; each belonged to a daemon that is dead. */
-async function clearMounts(directory: string, privileges: Privileges, log: Log): Promise<void> {
-  for (const name of readdirSync(directory)) {
-    const path = join(directory, name);
+/**
+ * Unmounts and removes every mount directory; each belonged to a daemon that is dead.
+ * Asks nobody, and never rejects: what stays is logged.
+ */
+export async function clearMounts({ paths, privileges, log }: LeftoverOptions): Promise<void> {
+  for (const name of readdirSync(paths.mounts)) {
+    const path = join(paths.mounts, name);
     try {
       if (process.getuid?.() === 0) await privileges.unmountLazily(path);
       else await unmountUserFuse(path, { lazily: true });
@@ -182,17 +199,4 @@ function failedDisk(disk: Disk, state: State | null): Disk {
     fuseFile: null,
     notes: [],
   };
-}
-
-/** Removes trace files that belong to no disk; those of failed disks can still be read. */
-function clearTraces(directory: string, kept: ReadonlySet<string>, log: Log): void {
-  for (const name of readdirSync(directory)) {
-    const path = join(directory, name);
-    if (kept.has(path)) continue;
-    try {
-      rmSync(path, { force: true });
-    } catch (thrown) {
-      log(`cannot remove the leftover ${path}: ${String(thrown)}`);
-    }
-  }
 }

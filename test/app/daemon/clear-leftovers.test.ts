@@ -7,7 +7,8 @@ import { bytes, diskId } from '../../../app/contract/units';
 import { readState, writeState } from '../../../app/daemon/disks/state-file';
 import {
   clearDevices,
-  clearFiles,
+  clearMounts,
+  clearTraces,
   findLeftovers,
 } from '../../../app/daemon/leftovers/clear-leftovers';
 import { leftoverNote } from '../../../app/daemon/leftovers/leftover-note';
@@ -41,7 +42,7 @@ afterEach(() => {
 /** Loop devices that stay: what is told of them. */
 const told: [string, string, readonly Holder[]][] = [];
 
-/** All three steps, with the powers of root or such as `privileges` has instead. */
+/** All steps, with the powers of root or such as `privileges` has instead. */
 async function clear(privileges: Partial<Privileges> = {}) {
   const options = {
     paths,
@@ -49,7 +50,8 @@ async function clear(privileges: Partial<Privileges> = {}) {
     log: (line: string) => log.push(line),
   };
   const leftovers = findLeftovers(options);
-  await clearFiles(leftovers, options);
+  clearTraces(leftovers, options);
+  await clearMounts(options);
   await clearDevices(leftovers, options, (...one) => told.push(one));
   return leftovers;
 }

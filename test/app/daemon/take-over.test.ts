@@ -1,5 +1,5 @@
 /** A daemon begins where another has died: what must not wait for what. */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -79,6 +79,35 @@ test('a question for a password that nobody answers holds up neither disks nor c
   answer(null);
   await cleared;
   expect(states(disks)).toEqual(['target.img attached', 'loop.img failed']);
+});
+
+test('a trace that is begun while an old mount is being cleared stays', async () => {
+  await disksOfBefore();
+  rmSync(join(paths.traces, 'd1.trace')); // so that a fresh one is begun
+  const old = join(paths.traces, 'd9.trace');
+  writeFileSync(old, '');
+  mkdirSync(join(paths.mounts, 'd9'));
+  let begin: () => void = () => undefined;
+  const begun = new Promise<void>((resolve) => (begin = resolve));
+  const { disks, privileges } = daemon({ mayAsk: true, unmountLazily: () => begun });
+  let goOn: () => void = () => undefined;
+  const listening = new Promise<void>((resolve) => (goOn = resolve));
+  const openChannels = targets.openChannels.bind(targets);
+  targets.openChannels = async (options) => {
+    begin(); // the image and its trace are open
+    await listening;
+    return openChannels(options);
+  };
+  const { resumed, cleared } = await takeOver(disks, null, { paths, privileges, log });
+  expect(existsSync(old)).toBe(false);
+  goOn();
+  await Promise.all([resumed, cleared]);
+  const [disk] = disks.list();
+  expect(disk).toMatchObject({
+    state: 'attached',
+    tracePath: join(paths.traces, `d1-${process.pid}.trace`),
+  });
+  expect(existsSync(disk?.tracePath ?? '')).toBe(true);
 });
 
 test('disks whose requests wait are gone on with while the rest is being cleared', async () => {
