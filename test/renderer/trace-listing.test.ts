@@ -4,10 +4,10 @@ import { decodeRecord } from '../../app/contract/trace';
 import { diskId } from '../../app/contract/units';
 import type { Filter } from '../../app/filter/filter';
 import { parseFilter } from '../../app/filter/parse';
-import { CHUNK_ROWS } from '../../app/filter/trace-columns';
+import { CHUNK_ROWS, CHUNK_WORDS } from '../../app/filter/trace-columns';
 import type { Frame, Sorting, View } from '../../renderer/trace/worker/protocol';
 import { Rows } from '../../renderer/trace/worker/rows';
-import { sortRows, type SortedRows } from '../../renderer/trace/worker/sorted-rows';
+import { sortRows, type SortedRows, type Unsorted } from '../../renderer/trace/worker/sorted-rows';
 import { TraceStore } from '../../renderer/trace/worker/trace-store';
 import { batchOf, type MadeRecord } from './records';
 
@@ -47,8 +47,10 @@ describe('a sort in pieces', () => {
     rows: Rows,
     sorting = byLatency,
     between?: (share: number) => void,
+    part: Partial<Unsorted> = {},
   ): SortedRows => {
-    const unsorted = { rows, bits: () => null, from: rows.first, to: rows.end };
+    const whole = { bits: null, from: rows.first, to: rows.end, passing: rows.count };
+    const unsorted = { rows, ...whole, ...part };
     const steps = sortRows(unsorted, sorting);
     for (;;) {
       const step = steps.next();
@@ -79,6 +81,42 @@ describe('a sort in pieces', () => {
     const sequences = [5, 6e9, 7e9, 2 ** 45];
     addTo(rows, sequences);
     expect(sequencesOf(sorted(rows))).toEqual(inOrder(sequences));
+  });
+
+  it('ends with numbers that no number lies between', () => {
+    for (const sequences of [[2 ** 53], [1, 2 ** 53], [7, 2 ** 53, 2 ** 60], [2 ** 63, 2 ** 63]]) {
+      const rows = new Rows(64);
+      addTo(rows, sequences);
+      expect(sequencesOf(sorted(rows)).length).toBe(sequences.length);
+    }
+  });
+
+  it('holds no more than the rows that pass, also where it expected more', () => {
+    const rows = new Rows(4 * CHUNK_ROWS);
+    addTo(rows, span(0, 3 * CHUNK_ROWS));
+    const bits = new Uint32Array(CHUNK_WORDS);
+    bits[0] = 0b101;
+    const passed = [0, 1, 2].flatMap((chunk) => [chunk * CHUNK_ROWS, chunk * CHUNK_ROWS + 2]);
+    for (const passing of [6, 2 * CHUNK_ROWS, 0]) {
+      const list = sorted(rows, byLatency, undefined, { bits: () => bits, passing });
+      expect(sequencesOf(list)).toEqual(inOrder(passed));
+      expect(list.bytes).toBe(4 * passed.length);
+      // All of one length: not a digit is moved.
+      const plain = sorted(rows, { by: 'length', descending: false }, undefined, {
+        bits: () => bits,
+        passing,
+      });
+      expect(sequencesOf(plain)).toEqual(passed);
+      expect(plain.bytes).toBe(4 * passed.length);
+    }
+  });
+
+  it('makes room for more than were expected to pass', () => {
+    const rows = new Rows(4 * CHUNK_ROWS);
+    const sequences = span(0, 3 * CHUNK_ROWS);
+    addTo(rows, sequences);
+    const list = sorted(rows, byLatency, undefined, { passing: 5 });
+    expect(sequencesOf(list)).toEqual(inOrder(sequences));
   });
 
   it('keeps in step while rows leave, come, and come late', () => {
@@ -215,6 +253,48 @@ describe('a list that takes long to make', () => {
     finish(full, both);
     const reads = inOrder(span(CHUNK_ROWS, 11 * CHUNK_ROWS).filter((one) => one % 2 === 0));
     expect(sequences(full.frame(both))).toEqual(reads.slice(0, 5));
+  });
+
+  it('sorts the rows that are marked when a mark is set meanwhile', () => {
+    const store = open();
+    for (let from = 0; from < 3 * CHUNK_ROWS; from += CHUNK_ROWS)
+      add(store, from, from + CHUNK_ROWS);
+    const trace = store.trace(disk)!;
+    const of = view({ filter: filterOf('marked'), sorting: byLatency, rows: 9 });
+    trace.setMarks([5, 70_000]);
+    store.frame(of, 0);
+    expect(making(store)).toBe('order');
+    store.work(of, 0);
+    trace.setMarks([5, 40_000, 70_000, 3 * CHUNK_ROWS + 1]);
+    store.frame(of, 0);
+    // A chunk that the former bits know nothing of.
+    add(store, 3 * CHUNK_ROWS, 4 * CHUNK_ROWS);
+    finish(store, of);
+    const marked = inOrder([5, 40_000, 70_000, 3 * CHUNK_ROWS + 1]);
+    const seen = sequences(store.frame(of, 0));
+    expect(seen.length).toBeGreaterThan(2);
+    expect(seen).toEqual(marked.filter((one) => seen.includes(one)));
+    const due = trace.sortDue ?? 0;
+    store.frame(of, due);
+    finish(store, of);
+    expect(sequences(store.frame(of, due))).toEqual(marked);
+  });
+
+  it('shows marks as they are after one was set while another filter is made', () => {
+    const store = open();
+    for (let from = 0; from < 9 * CHUNK_ROWS; from += CHUNK_ROWS)
+      add(store, from, from + CHUNK_ROWS);
+    const trace = store.trace(disk)!;
+    const marked = view({ filter: filterOf('marked') });
+    trace.setMarks([5]);
+    store.frame(marked);
+    finish(store, marked);
+    store.frame(view({ filter: filterOf('write') }));
+    expect(making(store)).toBe('filter');
+    trace.setMarks([5, 6]);
+    store.frame(marked);
+    finish(store, marked);
+    expect(sequences(store.frame(marked))).toEqual([5, 6]);
   });
 
   it('says which rows have left since they were sorted, until it is made anew', () => {

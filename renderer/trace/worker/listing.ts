@@ -122,9 +122,10 @@ export class Listing {
 
   /** Only a filter that asks for marks sees a difference. */
   marksChanged(): void {
-    if (!(this.#next ?? this.#shown).key.includes('marked')) return;
-    this.#next = null;
+    if (this.#next?.key.includes('marked')) this.#next = null;
+    if (!this.#shown.key.includes('marked')) return;
     this.#shown = { ...this.#shown, key: '?' };
+    this.#job = null;
   }
 
   /** The rows that pass `filter`, or until that is known those of the filter before; null for all. */
@@ -198,6 +199,8 @@ export class Listing {
   #show(filtered: Filtered): void {
     this.#shown = filtered;
     this.#next = null;
+    // It looks at the bits of the filter before, which nobody keeps up to date.
+    this.#job = null;
     this.#version++;
   }
 
@@ -211,13 +214,14 @@ export class Listing {
     if (this.#sorted?.key === key && (due === null || now < due)) return;
     const { first: from, end: to } = shownPart(this.#all, view);
     const { matches } = this.#shown;
-    const bits = (row: number): Uint32Array | null => matches?.bits(row) ?? null;
+    const { first, end } = shownPart(matches ?? this.#all, view);
+    const bits = matches && ((row: number) => matches.bits(row));
     this.#job = {
       key,
       sorting,
       version: this.#version,
       began: performance.now(),
-      steps: sortRows({ rows: this.#rows, bits, from, to }, sorting),
+      steps: sortRows({ rows: this.#rows, bits, from, to, passing: end - first }, sorting),
       progress: 0,
       tookMs: 0,
     };

@@ -10,6 +10,9 @@ import { bitsBefore, nthBit } from './bitmap';
 import type { RowList } from './row-list';
 import type { Rows } from './rows';
 
+/** Of a chunk that is not there: none of its rows passes. */
+const noBits = new Uint32Array(CHUNK_WORDS);
+
 interface ChunkMatches {
   readonly bits: Uint32Array;
   /** The ordinal of its first match. */
@@ -69,13 +72,13 @@ export class MatchList implements RowList {
   ordinal(row: number): number | null {
     const bits = this.bits(row);
     const slot = this.#rows.slot(row);
-    if (!bits || (((bits[slot >>> 5] ?? 0) >>> (slot & 31)) & 1) === 0) return null;
+    if ((((bits[slot >>> 5] ?? 0) >>> (slot & 31)) & 1) === 0) return null;
     return this.#rank(row);
   }
 
-  /** The bitmap of the chunk that holds `row`. */
-  bits(row: number): Uint32Array | null {
-    return this.#chunks[Math.floor((row - this.#base) / CHUNK_ROWS)]?.bits ?? null;
+  /** The bitmap of the chunk that holds `row`; without a bit where that has not been tested. */
+  bits(row: number): Uint32Array {
+    return this.#chunks[Math.floor((row - this.#base) / CHUNK_ROWS)]?.bits ?? noBits;
   }
 
   /** After the rows changed from `changedFrom` on, or old rows left. */

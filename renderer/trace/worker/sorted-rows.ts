@@ -41,6 +41,11 @@ export class SortedRows implements RowList {
     return this.#order.length;
   }
 
+  /** Bytes of typed arrays held. */
+  get bytes(): number {
+    return this.#order.buffer.byteLength;
+  }
+
   /** The row at `ordinal` may have left since: then this is still its sequence. */
   sequence(ordinal: number): number {
     return this.#base + (this.#order[ordinal] ?? 0);
@@ -73,12 +78,15 @@ export class SortedRows implements RowList {
   }
 }
 
-/** What is sorted: the rows [from, to), of these those whose bit `bits` has; all, if it returns null. */
+/** What is sorted: the rows [from, to), of these those that pass. */
 export interface Unsorted {
   readonly rows: Rows;
-  readonly bits: (row: number) => Uint32Array | null;
+  /** The bitmap of the chunk that holds a row; null where all rows pass. */
+  readonly bits: ((row: number) => Uint32Array) | null;
   readonly from: number;
   readonly to: number;
+  /** How many of them pass: room is made for so many. */
+  readonly passing: number;
 }
 
 /**
@@ -103,14 +111,17 @@ function* sortSequences(
   last: number,
   sorting: Sorting,
 ): Generator<number, SortedRows, undefined> {
-  const { rows, from, to } = unsorted;
+  const { rows, from, to, passing } = unsorted;
   // Each row is seen once to collect it, and once for each digit.
   const steps = (to - from) * (1 + SHIFTS.length);
-  const collected = new Collected(to - from, base, last, sorting);
-  for (let next = base; next <= last;) {
-    const row = rows.lowerBound(next);
+  const collected = new Collected(passing, base, last, sorting);
+  for (let seen = -1; seen < last;) {
+    const row = rows.lowerBound(Math.max(base, seen + 1));
     if (row >= rows.end) break;
-    next = collected.take(unsorted, row) + 1;
+    const before = seen;
+    seen = collected.take(unsorted, row);
+    // Numbers so large that there is none between them and the next one end it.
+    if (seen <= before) break;
     yield Math.max(0, Math.min(row - from, to - from)) / steps;
   }
   let { pairs: source } = collected;
@@ -148,7 +159,7 @@ class Collected {
   #order: Distances;
   #count = 0;
 
-  /** Of the sequences from `base` to `last`, some `rows`. */
+  /** Of the sequences from `base` to `last`, about `rows`. */
   constructor(rows: number, base: number, last: number, sorting: Sorting) {
     this.#base = base;
     this.#last = last;
@@ -158,11 +169,13 @@ class Collected {
     this.#order = last - base < 2 ** 32 ? new Uint32Array(room) : new Float64Array(room);
   }
 
+  /** A part of a buffer keeps all of it: one that is much too large is left for a copy. */
   get pairs(): Pairs {
-    const { length } = this.#keys;
+    const count = this.#count;
+    const isWaste = 2 * count < this.#keys.length;
     return {
-      keys: this.#count === length ? this.#keys : this.#keys.subarray(0, this.#count),
-      order: this.#count === length ? this.#order : this.#order.subarray(0, this.#count),
+      keys: isWaste ? this.#keys.slice(0, count) : this.#keys.subarray(0, count),
+      order: isWaste ? this.#order.slice(0, count) : this.#order.subarray(0, count),
     };
   }
 
@@ -170,7 +183,7 @@ class Collected {
   take({ rows, bits }: Unsorted, from: number): number {
     this.#makeRoom();
     const { sequence, arrival, completion, length } = rows.columns(from);
-    const passed = bits(from);
+    const passed = bits === null ? null : bits(from);
     const { by, descending } = this.#sorting;
     const [low = new Uint32Array(0), middle = low, high = low] = this.counts;
     const keys = this.#keys;
@@ -202,7 +215,8 @@ class Collected {
   #makeRoom(): void {
     if (this.#count + CHUNK_ROWS <= this.#keys.length) return;
     const room = Math.ceil(this.#count * 1.2) + CHUNK_ROWS;
-    const { keys, order } = this.pairs;
+    const keys = this.#keys.subarray(0, this.#count);
+    const order = this.#order.subarray(0, this.#count);
     this.#keys = new Uint32Array(room);
     this.#keys.set(keys);
     this.#order = sameKind(order, room);
