@@ -147,4 +147,16 @@ describe('the sectors written', () => {
     ] as const;
     expect(written.count([groupsOf(more)])).toEqual({ sectors: 4 * 2048, overwrites: 1 });
   });
+
+  it('are not looked at again for each of many writes as large as the disk', () => {
+    const most = 2 ** 22;
+    const written = new WrittenSectors(most, 1);
+    // One by one these are 137 thousand million granules.
+    const large = groupsOf(Array.from({ length: 32_768 }, () => [0, most] as const));
+    written.settle(large);
+    expect(written.count([])).toEqual({ sectors: most, overwrites: 32_767 });
+    expect(written.count([large, large])).toEqual({ sectors: most, overwrites: 3 * 32_768 - 1 });
+    written.leave();
+    expect(written.count([large])).toEqual({ sectors: most, overwrites: 32_767 });
+  });
 });

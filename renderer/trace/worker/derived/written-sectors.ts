@@ -2,7 +2,8 @@
  * Which sectors have been written, and what was written again, by the parts of a
  * trace: a new part follows the others, the oldest one leaves, and neither costs
  * more than the writes of one part. For each granule (a power of two sectors) the
- * part is known that wrote it last.
+ * part is known that wrote it last. Within a part a granule is looked at once,
+ * however many writes cover it: each could be as large as the disk.
  */
 const MOST_GRANULES = 2 ** 22;
 
@@ -25,8 +26,10 @@ export class WrittenSectors {
   readonly granule: number;
   /** The serial number of the settled part that wrote a granule last. */
   readonly #last: Uint32Array;
-  /** The round in which an unsettled part has written a granule. */
-  readonly #fresh: Uint32Array;
+  /** The round (a `settle` or `count`) in which a granule was written. */
+  readonly #seen: Uint32Array;
+  /** Of those of this round: none before this one has not been written in it. */
+  readonly #next: Uint32Array;
   #round = 0;
   /** The serial number of the oldest part that is there; 0 is never one. */
   #first = 1;
@@ -39,7 +42,8 @@ export class WrittenSectors {
     const { granule, granules } = WrittenSectors.shape(end, alignment);
     this.granule = granule;
     this.#last = new Uint32Array(granules);
-    this.#fresh = new Uint32Array(granules);
+    this.#seen = new Uint32Array(granules);
+    this.#next = new Uint32Array(granules);
   }
 
   /** How a set for sectors below `end` is made; sets of one shape hold the same. */
@@ -57,18 +61,17 @@ export class WrittenSectors {
     const own: Settled = { granules: 0, overwrites: 0 };
     settled.push(own);
     const last = this.#last;
+    this.#round++;
     let touched = 0;
     let again = 0;
     for (let at = 0; at < groups.length; at += 2) {
       const from = this.#firstGranule((groups[at] ?? 0) * unit);
       const to = this.#endGranule((groups[at + 1] ?? 0) * unit);
       let newest = 0;
-      for (let granule = from; granule < to; granule++) {
+      const touchedBefore = touched;
+      for (let granule = this.#unseen(from); granule < to; granule = this.#unseen(granule + 1)) {
         const before = last[granule] ?? 0;
-        if (before === serial) {
-          newest = serial;
-          continue;
-        }
+        this.#see(granule, to);
         last[granule] = serial;
         touched++;
         // Never written, or by a part that has left.
@@ -78,6 +81,8 @@ export class WrittenSectors {
         if (part) part.granules--;
         if (before > newest) newest = before;
       }
+      // The others are of this part.
+      if (touched - touchedBefore < to - from) newest = serial;
       if (newest === 0) continue;
       const written = settled[newest - first];
       if (written) written.overwrites++;
@@ -98,29 +103,46 @@ export class WrittenSectors {
 
   /** Sectors written at least once, and writes that touched such: of the settled parts, and `parts` behind them. */
   count(parts: readonly Writes[]): { sectors: number; overwrites: number } {
-    const round = ++this.#round;
+    this.#round++;
     const last = this.#last;
-    const fresh = this.#fresh;
     let granules = this.#granules;
     let overwrites = this.#overwrites;
     for (const { groups, unit } of parts) {
       for (let at = 0; at < groups.length; at += 2) {
         const from = this.#firstGranule((groups[at] ?? 0) * unit);
         const to = this.#endGranule((groups[at + 1] ?? 0) * unit);
-        let isAgain = false;
-        for (let granule = from; granule < to; granule++) {
-          if (fresh[granule] === round) {
-            isAgain = true;
-            continue;
-          }
-          fresh[granule] = round;
-          if ((last[granule] ?? 0) >= this.#first) isAgain = true;
-          else granules++;
+        let fresh = 0;
+        for (let granule = this.#unseen(from); granule < to; granule = this.#unseen(granule + 1)) {
+          this.#see(granule, to);
+          if ((last[granule] ?? 0) < this.#first) fresh++;
         }
-        if (isAgain) overwrites++;
+        granules += fresh;
+        if (fresh < to - from) overwrites++;
       }
     }
     return { sectors: granules * this.granule, overwrites };
+  }
+
+  /** `granule`, or the first behind it that was not written in this round. */
+  #unseen(granule: number): number {
+    const seen = this.#seen;
+    const next = this.#next;
+    const round = this.#round;
+    let found = granule;
+    while (seen[found] === round) found = next[found] ?? Infinity;
+    // The way is shorter the next time.
+    for (let at = granule; at < found;) {
+      const step = next[at] ?? Infinity;
+      next[at] = found;
+      at = step;
+    }
+    return found;
+  }
+
+  /** By a write that ends before the granule `end`, and leaves none out. */
+  #see(granule: number, end: number): void {
+    this.#seen[granule] = this.#round;
+    this.#next[granule] = end;
   }
 
   #firstGranule(sector: number): number {
