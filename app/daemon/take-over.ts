@@ -38,7 +38,7 @@ export async function takeOver(
   const resumed = disks.targets.resumeAll(before ?? { pid, planned: false, opened: new Map() });
   await clearMounts(options);
   const clear = () =>
-    clearDevices(leftovers, options, (...leftover) => disks.tellLeftover(...leftover));
+    clearDevices(leftovers, options, (...leftover) => disks.settleLeftover(...leftover));
   if (privileges.mayAsk) return { resumed, cleared: resumed.then(clear) };
   const cleared = clear();
   await cleared;

@@ -18,6 +18,8 @@ export interface DiskEntry {
   readonly mountDirectory: string;
   /** True once it is to go with its last user. */
   isLeaving: boolean;
+  /** A loop device of a daemon that died may be left of it; false once that has been looked for. */
+  mayHaveLoop: boolean;
   /** The engine's part; null once it is closed. */
   native: NativeDisk | null;
   /** The dm-user target that is, or may be, the kernel's part of it; null on other routes. */
@@ -35,6 +37,7 @@ export function newEntry(image: Image, number: number, paths: RuntimePaths): Dis
     mountDirectory: join(paths.mounts, id),
     target: null,
     isLeaving: false,
+    mayHaveLoop: false,
     native: null,
     route: null,
     disk: {

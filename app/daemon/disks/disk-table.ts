@@ -87,10 +87,22 @@ export class DiskTable {
     this.saveOrLog();
   }
 
-  /** Names the loop device that is left of a failed disk. One that has been forgotten meanwhile has none. */
-  tellLeftover(id: DiskId, device: string, holders: readonly Holder[]): void {
+  /**
+   * Names the loop device that is left of a failed disk; null: none is. Until then the next
+   * daemon is to look for it. One that has been forgotten meanwhile has none.
+   */
+  settleLeftover(id: DiskId, device: string | null, holders: readonly Holder[]): void {
     const entry = this.entries.get(id);
-    if (entry?.disk.state === 'failed') this.failedLoops.tell(entry, device, holders);
+    if (entry?.disk.state !== 'failed') return;
+    entry.mayHaveLoop = false;
+    if (device !== null) this.failedLoops.tell(entry, device, holders);
+    const { imagePath } = entry.disk;
+    const again = this.list().some(
+      (disk) => disk.state === 'attached' && disk.imagePath === imagePath,
+    );
+    if (again) this.forgetFailed(imagePath);
+    this.saveOrLog();
+    this.announce();
   }
 
   /**
@@ -361,7 +373,8 @@ export class DiskTable {
   private forgetFailed(imagePath: string): void {
     for (const entry of [...this.entries.values()]) {
       const { disk } = entry;
-      if (disk.state !== 'failed' || disk.imagePath !== imagePath || disk.device !== null) continue;
+      if (disk.state !== 'failed' || disk.imagePath !== imagePath) continue;
+      if (disk.device !== null || entry.mayHaveLoop) continue;
       rmSync(disk.tracePath, { force: true });
       this.entries.delete(disk.id);
     }
@@ -404,8 +417,8 @@ export class DiskTable {
       pid: process.pid,
       nextNumber: this.nextNumber,
       disks: [...this.entries.values()].map((entry) => {
-        const { disk, label, mountDirectory, target, isLeaving } = entry;
-        return { disk, label, mountDirectory, target, isLeaving };
+        const { disk, label, mountDirectory, target, isLeaving, mayHaveLoop } = entry;
+        return { disk, label, mountDirectory, target, isLeaving, mayHaveLoop };
       }),
     });
   }

@@ -32,6 +32,8 @@ const stateSchema = z.object({
       target: z.object({ tag: z.string(), foreign: z.boolean() }).nullish(),
       /** It goes with its last user. */
       isLeaving: z.boolean().optional(),
+      /** It has failed, and a loop device may be left of it: nobody could look yet. */
+      mayHaveLoop: z.boolean().optional(),
     }),
   ),
 });

@@ -50,7 +50,8 @@ export function findLeftovers({ paths, log }: Pick<LeftoverOptions, 'paths' | 'l
     const next: Disk = goesOn(one)
       ? { ...disk, state: 'attaching', holders: [] }
       : failedDisk(disk, state);
-    const rest = { identity: null, label, mountDirectory, target, isLeaving };
+    const mayHaveLoop = !goesOn(one) && target === null && mayHaveLeft(one);
+    const rest = { identity: null, label, mountDirectory, target, isLeaving, mayHaveLoop };
     return { ...rest, disk: next, native: null, route: null };
   });
   return {
@@ -81,28 +82,35 @@ export function clearTraces(
   }
 }
 
+/** A loop device of it may be there still: it had one, or was about to, and nobody has looked since. */
+const mayHaveLeft = ({ disk, mayHaveLoop }: State['disks'][number]) =>
+  mayHaveLoop === true || disk.device !== null || disk.state === 'attaching';
+
 /**
- * Loop devices and targets. May wait for a password. `tell` hears of a loop device that
- * stays until its holders let go. Never rejects: what cannot be cleared is logged.
+ * Loop devices and targets. May wait for a password. `settle` hears of each disk whose
+ * loop device was looked for: one that stays until its holders let go, or null where there is
+ * none any more. Of a disk that could not be looked for (no password came) it hears nothing.
+ * Never rejects: what cannot be cleared is logged.
  */
 export async function clearDevices(
   { lost }: Leftovers,
   { privileges, log }: LeftoverOptions,
-  tell: (id: DiskId, device: string, holders: readonly Holder[]) => void,
+  settle: (id: DiskId, device: string | null, holders: readonly Holder[]) => void,
 ): Promise<void> {
   for (const { target } of lost)
     if (target && !target.foreign) await clearTarget(target.tag, privileges, log);
   // Nobody is asked for a password just because a daemon starts.
-  const looped = lost.filter(
-    ({ target, disk }) =>
-      !target && (!privileges.mayAsk || disk.device !== null || disk.state === 'attaching'),
-  );
+  const looped = lost.filter((one) => !one.target && (!privileges.mayAsk || mayHaveLeft(one)));
   if (looped.length === 0) return;
-  const labelled = await labelledLoops(privileges, log);
+  const { found, isWhole } = await labelledLoops(privileges, log);
   for (const { disk, label } of looped) {
-    const device = labelled.get(label);
-    const holders = device === undefined ? null : await clearLoop(device, privileges, log);
-    if (device !== undefined && holders !== null) tell(disk.id, device, holders);
+    const device = found.get(label);
+    if (device === undefined) {
+      if (isWhole) settle(disk.id, null, []);
+      continue;
+    }
+    const holders = await clearLoop(device, privileges, log);
+    settle(disk.id, holders === null ? null : device, holders ?? []);
   }
 }
 
@@ -140,22 +148,24 @@ async function clearTarget(tag: string, { targets }: Privileges, log: Log): Prom
   }
 }
 
-/** Label → device of every loop device that bears one of ours. */
+/** Label → device of every loop device that bears one of ours; `isWhole`: none could not be looked at. */
 async function labelledLoops(
   privileges: Privileges,
   log: Log,
-): Promise<ReadonlyMap<string, string>> {
+): Promise<{ readonly found: ReadonlyMap<string, string>; readonly isWhole: boolean }> {
   const found = new Map<string, string>();
-  if (!privileges.available) return found;
+  let isWhole = privileges.available;
+  if (!privileges.available) return { found, isWhole };
   for (const { device } of configuredLoops()) {
     try {
       const status = await privileges.loopStatus(device);
       if (status?.label.startsWith('bioscope:') === true) found.set(status.label, device);
     } catch (thrown) {
+      isWhole = false;
       log(`cannot look at ${device}: ${String(thrown)}`);
     }
   }
-  return found;
+  return { found, isWhole };
 }
 
 /**

@@ -39,8 +39,8 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** Loop devices that stay: what is told of them. */
-const told: [string, string, readonly Holder[]][] = [];
+/** What is told of the disks whose loop devices were looked for. */
+const told: [string, string | null, readonly Holder[]][] = [];
 
 /** All steps, with the powers of root or such as `privileges` has instead. */
 async function clear(privileges: Partial<Privileges> = {}) {
@@ -123,6 +123,7 @@ test('lost disks come back as failed, their trace is kept, all else is cleared',
       'The daemon (process 4321) ended without detaching disk.img (d7). Attach the image again to go on; check its file system first.',
   });
   expect([...addon.loops.keys()]).toEqual(['/dev/loop900']);
+  expect(told).toEqual([['d7', null, []]]);
   expect(addon.mounts.size).toBe(0);
   expect(readdirSync(paths.mounts)).toEqual([]);
   expect(readdirSync(paths.traces)).toEqual(['d7.trace']);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { prepareRuntimeDirectory, type RuntimePaths } from '../../../app/client/runtime-directory';
+import { diskId } from '../../../app/contract/units';
 import { DiskTable } from '../../../app/daemon/disks/disk-table';
 import { takeOver } from '../../../app/daemon/take-over';
 import type { Privileges } from '../../../app/privileged/privileges';
@@ -18,6 +19,7 @@ vi.mock('../../../app/daemon/system/block-devices', async (original) => ({
 
 const trace = { threads: 4, ringCapacity: 1024, payloadLimit: 4096, trace: true };
 const log = () => undefined;
+const noImage = { backingDevice: 0n, backingInode: 0n };
 
 let directory: string;
 let paths: RuntimePaths;
@@ -79,6 +81,57 @@ test('a question for a password that nobody answers holds up neither disks nor c
   answer(null);
   await cleared;
   expect(states(disks)).toEqual(['target.img attached', 'loop.img failed']);
+});
+
+test('a loop device that could not be looked for is looked for by the next daemon', async () => {
+  await disksOfBefore();
+  const refused = daemon({
+    mayAsk: true,
+    loopStatus: () => Promise.reject(new Error('No password came.')),
+  });
+  const options = { paths, privileges: refused.privileges, log };
+  await (
+    await takeOver(refused.disks, null, options)
+  ).cleared;
+  // Attached again, but what was left of it has not been settled.
+  await refused.disks.attach(image('loop.img'), false, 'fuse-loop');
+  expect(states(refused.disks)).toEqual([
+    'target.img attached',
+    'loop.img failed',
+    'loop.img attached',
+  ]);
+  await refused.disks.detach(diskId('d3'));
+
+  const label = refused.disks.find(diskId('d2')).label;
+  const detached: string[] = [];
+  const { disks, privileges } = daemon({
+    mayAsk: true,
+    loopStatus: () => Promise.resolve({ ...noImage, label, readOnly: false, directIo: true }),
+    detachLoop: ({ device }) => {
+      detached.push(device);
+      return Promise.resolve();
+    },
+  });
+  await (
+    await takeOver(disks, null, { paths, privileges, log })
+  ).cleared;
+  expect(detached).toEqual(['/dev/loop900']);
+  expect(states(disks)).toEqual(['target.img attached', 'loop.img failed']);
+
+  // Settled: a third asks nobody.
+  const questions: string[] = [];
+  const third = daemon({
+    mayAsk: true,
+    loopStatus: (device) => {
+      questions.push(device);
+      return Promise.resolve(null);
+    },
+  });
+  const more = { paths, privileges: third.privileges, log };
+  await (
+    await takeOver(third.disks, null, more)
+  ).cleared;
+  expect(questions).toEqual([]);
 });
 
 test('a trace that is begun while an old mount is being cleared stays', async () => {

@@ -99,7 +99,7 @@ async function nextDaemon(): Promise<DiskTable> {
   const old = { paths, privileges, log: () => undefined };
   const leftovers = findLeftovers(old);
   next.adopt(leftovers.entries, leftovers.nextNumber);
-  await clearDevices(leftovers, old, (...leftover) => next.tellLeftover(...leftover));
+  await clearDevices(leftovers, old, (...leftover) => next.settleLeftover(...leftover));
   return next;
 }
 
