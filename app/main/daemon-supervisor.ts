@@ -113,7 +113,9 @@ export class DaemonSupervisor {
 
   /** Fails what waits on a disk: the daemon does, or we where none could be started. */
   async abort(id: DiskId): Promise<DaemonResult<'disks.abort'>> {
-    if (this.client || this.starting) return this.invoke('disks.abort', { disk: id });
+    // A start that fails leaves no daemon: that is what this is for.
+    await this.starting?.catch(() => null);
+    if (this.client) return this.client.invoke('disks.abort', { disk: id });
     const disk = this.disks.find((one) => one.id === id);
     const tag = disk ? tagOfHanging(disk) : null;
     if (!disk || tag === null) throw BioscopeError.from(this.lostError());
@@ -159,6 +161,7 @@ export class DaemonSupervisor {
       return info;
     } catch (thrown) {
       client?.close();
+      this.client = null;
       const error = toErrorValue(thrown);
       this.change(
         { phase: 'lost', error },

@@ -123,10 +123,16 @@ test('where none can be started, it says what hangs and how to give it up', asyn
   await expect(refused).rejects.toMatchObject({ value: { code: 'DISK_FAILED' } });
   await expect(refused).rejects.toThrow('could not be failed (EIO: dmsetup message)');
   abortError = null;
+  // Nor does a start that is under way, and fails, stand in its way.
+  const started = supervisor.start();
+  const gone = expect(started).rejects.toThrow();
+  expect(await supervisor.abort(diskId('d1'))).toEqual({});
+  await gone;
+  expect(aborted.splice(0)).toEqual(['d1-1a2b', 'd1-1a2b']);
   await expect(supervisor.abort(diskId('d2'))).rejects.toMatchObject({
     value: { code: 'DAEMON_UNREACHABLE' },
   });
-  expect(aborted.splice(0)).toEqual(['d1-1a2b']);
+  expect(aborted).toEqual([]);
 });
 
 test('a target made by hand is not aborted, but its command is told', async () => {
