@@ -42,8 +42,10 @@ export const windowChannels = {
     result: z.object({ path: z.string().nullable() }),
   },
   /**
-   * Writes an open capture in another program's format, over what is at `path`.
-   * Answers when that is done: with where it is (null: it was called off) and remarks.
+   * Writes an open capture in another program's format. What is at `path` gives way if
+   * the dialog of 'captures.place' has answered it, once for each answer; so it is with
+   * 'recordings.start'. Answers when that is done: with where it is (null: it was called
+   * off) and remarks.
    */
   'captures.export': {
     params: z.object({ disk: diskIdSchema, format: z.enum(exportFormatNames), path }),

@@ -18,8 +18,10 @@ interface Entry {
 export interface ExportWish {
   readonly disk: DiskId;
   readonly format: ExportFormat;
-  /** Absolute. What is there gives way. */
+  /** Absolute. */
   readonly path: string;
+  /** The user was asked about what is at `path`, and it gives way. */
+  readonly mayReplace: boolean;
 }
 
 export class Exports {
@@ -46,14 +48,14 @@ export class Exports {
    */
   async start(
     source: string,
-    { disk, format, path }: ExportWish,
+    { disk, format, path, mayReplace }: ExportWish,
   ): Promise<{ path: string | null; remarks: string[] }> {
     if (this.entries.has(disk)) {
       throw new BioscopeError('USAGE', `${source} is being exported. Wait for that, or stop it.`);
     }
     const target = exportPath(format, path);
-    // The dialog asked about `path`; of another name nobody was asked.
-    const overwrite = target === path;
+    // Of another name than `path` nobody was asked.
+    const overwrite = mayReplace && target === path;
     const stop = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
     const task = { addonPath: this.addon, source, format, path, overwrite, stop };
     const standing = { disk, format, path: target, share: 0 };

@@ -20,6 +20,7 @@ import { FeedHost } from './feed-host';
 import { chooseFiles, placeFile } from './file-dialogs';
 import { bundles, userDataDirectory } from './locations';
 import { installMenu } from './menu';
+import { PlacedFiles } from './placed-files';
 import { mayQuit } from './quit';
 import { lockDown } from './security';
 import { openWindow } from './window';
@@ -33,6 +34,7 @@ const supervisor = new DaemonSupervisor({
 const feed = new FeedHost(bundles.feed, ({ subject, error }) => tellProblem({ subject, error }));
 const captures = new Captures(() => tellState());
 const captureExports = new Exports(bundles.exporter, (standings) => tell('exports', standings));
+const placed = new PlacedFiles();
 let window: BrowserWindow | null = null;
 /** Problems that came up before the page could be told. */
 let untold: WindowEvents['problem'][] = [];
@@ -101,13 +103,23 @@ const handlers: WindowHandlers = {
   },
   'captures.choose': async () => ({ paths: await chooseFiles(window, 'captures') }),
   'captures.open': ({ path }) => captures.open(path),
-  'captures.place': async ({ name, purpose }) => ({ path: await placeFile(window, name, purpose) }),
-  'captures.export': (params) => captureExports.start(captures.pathOf(params.disk), params),
+  'captures.place': async ({ name, purpose }) => {
+    const path = await placeFile(window, name, purpose);
+    if (path !== null) placed.add(path);
+    return { path };
+  },
+  'captures.export': (params) => {
+    const mayReplace = placed.take(params.path);
+    return captureExports.start(captures.pathOf(params.disk), { ...params, mayReplace });
+  },
   'captures.stop-export': ({ disk }) => {
     captureExports.stop(disk);
     return {};
   },
-  'recordings.start': (params) => supervisor.invoke('recordings.start', params),
+  'recordings.start': (params) => {
+    const overwrite = params.overwrite && placed.take(params.path);
+    return supervisor.invoke('recordings.start', { ...params, overwrite });
+  },
   'recordings.stop': (params) => supervisor.invoke('recordings.stop', params),
   'recordings.list': (params) => supervisor.invoke('recordings.list', params),
   'images.choose': async () => ({ paths: await chooseFiles(window, 'images') }),

@@ -32,8 +32,8 @@ describe('exports of captures', { timeout: 60_000 }, () => {
   });
   afterEach(() => rmSync(directory, { recursive: true }));
 
-  const start = (name: string, format: 'csv' | 'blktrace' = 'csv') =>
-    captureExports.start(source, { disk, format, path: join(directory, name) });
+  const start = (name: string, format: 'csv' | 'blktrace' = 'csv', mayReplace = true) =>
+    captureExports.start(source, { disk, format, path: join(directory, name), mayReplace });
 
   test('tell how far they are, and in the end where the file is', async () => {
     writeFileSync(join(directory, 'x.csv'), 'before');
@@ -69,5 +69,14 @@ describe('exports of captures', { timeout: 60_000 }, () => {
     writeFileSync(join(directory, 'x.blktrace.0'), 'not asked about');
     await expect(start('x', 'blktrace')).rejects.toMatchObject({ value: { code: 'FILE_EXISTS' } });
     expect(told.at(-1)).toEqual([]);
+  });
+
+  test('replace nothing that nobody was asked about', async () => {
+    writeFileSync(join(directory, 'x.csv'), 'before');
+    await expect(start('x.csv', 'csv', false)).rejects.toMatchObject({
+      value: { code: 'FILE_EXISTS' },
+    });
+    expect(readFileSync(join(directory, 'x.csv'), 'utf8')).toBe('before');
+    expect((await start('new.csv', 'csv', false)).path).toBe(join(directory, 'new.csv'));
   });
 });
