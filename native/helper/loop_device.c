@@ -229,10 +229,10 @@ static void keep_attached(int loop)
 	}
 }
 
-/* Whether the device is gone within what is left of `wait_ms`. */
-static bool is_gone(int number, unsigned waited, unsigned wait_ms)
+/* Whether the device is gone within `wait_ms`. */
+static bool is_gone(int number, unsigned wait_ms)
 {
-	for (; configured(number); waited += POLL_MS) {
+	for (unsigned waited = 0; configured(number); waited += POLL_MS) {
 		if (waited >= wait_ms)
 			return false;
 		sleep_ms(POLL_MS);
@@ -266,7 +266,7 @@ int bioscope_detach_loop(const char *device, bool force, unsigned wait_ms,
 	close(loop);
 	if (error)
 		return failed(failure, "LOOP_CLR_FD", error);
-	if (is_gone(number, 0, wait_ms))
+	if (is_gone(number, wait_ms))
 		return 0;
 	loop = force ? -1 : open_loop(device, O_RDONLY);
 	if (loop >= 0) {
@@ -283,7 +283,7 @@ bool bioscope_clear_loop(int loop)
 	return ioctl(loop, LOOP_GET_STATUS64, &info) != 0 && errno == ENXIO;
 }
 
-int bioscope_release_loop(const char *device, int *loop, bool force, unsigned wait_ms,
+int bioscope_release_loop(const char *device, int loop, bool force, unsigned wait_ms,
 			  struct bioscope_failure *failure)
 {
 	failure->step = NULL;
@@ -291,32 +291,24 @@ int bioscope_release_loop(const char *device, int *loop, bool force, unsigned wa
 		int claim = open_loop(device, O_RDONLY | O_EXCL);
 		if (claim < 0)
 			return failed(failure, "open", -claim);
-		if (fsync(claim) != 0) {
-			int error = errno;
-			close(claim);
+		int error = fsync(claim) == 0 ? 0 : errno;
+		/* Whoever mounts it from here on has it open, and then it is not cleared. */
+		close(claim);
+		if (error)
 			return failed(failure, "fsync", error);
-		}
-		/* There is always one of ours; two would be waiting for each other. */
-		close(*loop);
-		*loop = claim;
 	}
-	unsigned waited = 0;
-	for (; !bioscope_clear_loop(*loop); waited += POLL_MS) {
+	for (unsigned waited = 0; !bioscope_clear_loop(loop); waited += POLL_MS) {
 		if (waited >= wait_ms) {
-			if (!force) {
-				keep_attached(*loop);
-				/* Without the claim, which would keep it from being mounted. */
-				int plain = open_loop(device, O_RDONLY);
-				if (plain >= 0) {
-					close(*loop);
-					*loop = plain;
-				}
-			}
+			if (!force)
+				keep_attached(loop);
 			return failed(failure, "wait", EBUSY);
 		}
 		sleep_ms(POLL_MS);
 	}
-	close(*loop);
-	*loop = -1;
-	return is_gone(device_number(device), waited, wait_ms) ? 0 : failed(failure, "wait", EBUSY);
+	return 0;
+}
+
+bool bioscope_loop_is_gone(const char *device, unsigned wait_ms)
+{
+	return is_gone(device_number(device), wait_ms);
 }

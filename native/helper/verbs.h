@@ -80,13 +80,16 @@ int bioscope_detach_loop(const char *device, bool force, unsigned wait_ms,
 
 /*
  * The same for a device that was lent to somebody who must not stay behind on it
- * (native/helper/README.md): `*loop` is an fd of it that the caller has had since before.
- * It is let go of, and is -1 then, only when nobody else has the device open; until
- * then `*loop` is an fd of the device, whatever is returned. One that stays in spite of
- * `force` is the caller's to go on with (bioscope_clear_loop).
+ * (native/helper/README.md): `loop` is the only open file of it that is the caller's, had
+ * since before, and stays open. 0 when nobody else has the device open: it is clear, or
+ * will be as soon as `loop` is closed (bioscope_loop_is_gone). One that stays in spite
+ * of `force` is the caller's to go on with (bioscope_clear_loop).
  */
-int bioscope_release_loop(const char *device, int *loop, bool force, unsigned wait_ms,
+int bioscope_release_loop(const char *device, int loop, bool force, unsigned wait_ms,
 			  struct bioscope_failure *failure);
+
+/* Whether the device is not configured, or stops being so within `wait_ms`. */
+bool bioscope_loop_is_gone(const char *device, unsigned wait_ms);
 
 /*
  * Tries once to clear the device behind `loop`, without flushing it. True when no

@@ -1,7 +1,15 @@
 /** A FUSE connection and a loop device through the helper, and a daemon that goes away at each step. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -12,6 +20,7 @@ import { projectDirectory } from '../support/project';
 import { addon, RealHelper } from './real-helper';
 
 const EPERM = 1;
+const EIO = 5;
 const EBUSY = 16;
 const MEBIBYTE = 1 << 20;
 
@@ -57,6 +66,24 @@ function workers(): number[] {
         return false;
       }
     });
+}
+
+/** Processes that have it open. */
+function holders(device: string): number[] {
+  const hasOpen = (pid: number) => {
+    try {
+      return readdirSync(`/proc/${pid}/fd`).some((fd) => {
+        try {
+          return readlinkSync(`/proc/${pid}/fd/${fd}`) === device;
+        } catch {
+          return false;
+        }
+      });
+    } catch {
+      return false;
+    }
+  };
+  return readdirSync('/proc').map(Number).filter(Number.isInteger).filter(hasOpen);
 }
 
 /** False for a zombie too: whoever inherits it may be slow to reap it. */
@@ -161,6 +188,7 @@ async function borrow(device: string) {
   borrower.stdout.on('data', (text: Buffer) => (said += text.toString()));
   await until('it is open', () => said === 'open\n');
   return {
+    pid: borrower.pid ?? 0,
     clear: async () => {
       borrower.stdin.write('clear\n');
       await until('it was asked for', () => said.endsWith('clear\n'));
@@ -223,9 +251,33 @@ describe('a device that its user has open', () => {
     await borrower.clear();
     expect(loops()).toEqual([basename(device)]);
     expect(workers()).toEqual([]);
+    // By no process but the helper itself: there is no limit to how often this can be done.
+    const others = holders(device).filter((pid) => pid !== borrower.pid);
+    expect(others).toEqual([helper.pid]);
     expect(await helper.answer({ verb: wire.BIOSCOPE_HELPER_HELLO })).toMatchObject({ errno: 0 });
     await borrower.letGo();
     await until('the loop device is gone', () => loops().length === 0);
+    expect(holders(device)).not.toContain(helper.pid);
+  });
+
+  test('stays the helper’s when the worker that detaches it dies', async () => {
+    const device = await attached();
+    const borrower = await borrow(device);
+    const first = helper.send({ verb: wire.BIOSCOPE_HELPER_LOOP_DETACH, name: device });
+    const flags = () => readFileSync(`/sys/block/${basename(device)}/loop/autoclear`, 'utf8');
+    await until('it is marked to go', () => flags() === '1\n');
+    expect(await detach(device)).toMatchObject({ errno: EBUSY, step: 'another detach' });
+    const [worker] = workers();
+    process.kill(worker ?? 0, 'SIGKILL');
+    const reply = () => helper.replies.find(({ id }) => id === first);
+    await until('its end is told', () => reply() !== undefined);
+    expect(reply()).toMatchObject({ errno: EIO, step: "the helper's worker" });
+    // Held by nobody, it would go as he lets go.
+    await borrower.letGo();
+    expect(loops()).toEqual([basename(device)]);
+    expect(holders(device)).toContain(helper.pid);
+    expect(await detach(device)).toMatchObject({ errno: 0 });
+    expect(loops()).toEqual([]);
   });
 
   test('is known for the helper’s own whatever he makes of its label', async () => {

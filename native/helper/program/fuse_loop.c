@@ -15,7 +15,6 @@
 #include <fcntl.h>
 #include <linux/loop.h>
 #include <linux/openat2.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,8 +26,6 @@
 
 /* How long a device may stay open elsewhere (udev looks at it) before detaching gives up. */
 #define DETACH_WAIT_MS 3000
-/* How often a device that somebody else has open still is looked at. */
-#define CLEAR_AGAIN_MS 200
 
 /* One parameter of the file system that is being made. */
 static int configure(int context, const char *key, unsigned value)
@@ -190,24 +187,6 @@ static int open_unheld(struct work *work, const char *device, int *loop)
 	return failed(work, "label", EPERM);
 }
 
-/*
- * Clears it once no other fd of it is open, in a process of its own, which nobody
- * waits for. False when there can be none.
- */
-static bool clear_later(int loop)
-{
-	pid_t pid = fork();
-	if (pid != 0)
-		return pid > 0;
-	/* The device alone: the daemon's socket must not stay open for it. */
-	if (loop > 3)
-		close_range(3, (unsigned)loop - 1, 0);
-	close_range((unsigned)loop + 1, ~0U, 0);
-	while (!bioscope_clear_loop(loop))
-		poll(NULL, 0, CLEAR_AGAIN_MS);
-	_exit(0);
-}
-
 int loop_detach(struct work *work)
 {
 	const char *device = work->request.name;
@@ -222,22 +201,20 @@ int loop_detach(struct work *work)
 	if (work->session->uid != 0)
 		(void)lend(device, 0);
 	struct bioscope_failure failure;
-	work->loop = -1;
-	error = bioscope_release_loop(device, &loop, force, DETACH_WAIT_MS, &failure);
-	if (loop < 0)
-		return error ? failed(work, failure.step, error) : 0;
-	if (!force) {
-		/* It stays, and is the user's as before. */
-		if (work->session->uid != 0)
-			(void)lend(device, work->session->uid);
-		work->loop = loop;
-	} else if (held && !clear_later(loop)) {
-		work->loop = loop; /* then at the end of this helper */
-	} else {
-		/* One that is not held has, as a rule, another helper to see to it: two would wait
-		 * for each other. */
+	error = bioscope_release_loop(device, loop, force, DETACH_WAIT_MS, &failure);
+	if (!error) {
+		if (held)
+			work->let_go(work);
 		close(loop);
+		return bioscope_loop_is_gone(device, DETACH_WAIT_MS) ? 0
+								     : failed(work, "wait", EBUSY);
 	}
+	/* It stays, and is the user's as before. */
+	if (!force && work->session->uid != 0)
+		(void)lend(device, work->session->uid);
+	/* One that is not held has, as a rule, another helper to see to it: two would wait
+	 * for each other. */
+	close(loop);
 	return failed(work, failure.step, error);
 }
 

@@ -9,6 +9,7 @@
  *   targets.c   group "dm-user" and "adopt": argument vectors for dmsetup
  *   module.c    group "module"
  *   fuse_loop.c group "fuse-loop": mounts and loop devices
+ *   loops.c     the loop devices that the one that serves keeps open
  *   run.c       runs a program: absolute path, argument vector, environment of our own
  *   node.c      lends a device's node to the user
  *
@@ -50,6 +51,8 @@ struct work {
 	int fds[BIOSCOPE_HELPER_CHANNELS_MOST]; /* reply.count of them */
 	int mount; /* the mount that request.handle stands for, or -1 */
 	int loop;  /* the open loop device that the server keeps, or is to keep; or -1 */
+	/* Returns once the server has let go of `loop`: the worker's is the last descriptor. */
+	void (*let_go)(const struct work *work);
 	/* Sends one of several replies: a row of a list. */
 	int (*send_row)(const struct work *work);
 };
@@ -98,6 +101,29 @@ int loop_status(struct work *work);
 int loop_detach(struct work *work);
 /* Takes back what a helper that was killed had lent to this user. */
 void loop_sweep(uid_t uid);
+
+/* loops.c: BIOSCOPE_HELPER_LOOPS_MOST of them; only a call of the server's */
+struct held_loop {
+	char device[BIOSCOPE_LOOP_PATH_BYTES]; /* "": this place is free */
+	int fd;
+	bool detaching; /* a worker is at it, with the same open file */
+	bool leaving;   /* detached by force: it goes when nobody else has it open */
+};
+/* The one of that name, "" for a free place; or NULL. */
+struct held_loop *find_loop(struct held_loop loops[], const char *device);
+size_t count_loops(const struct held_loop loops[]);
+/* Takes `fd`. There must be a free place. */
+void keep_loop(struct held_loop loops[], const char *device, int fd);
+/* Closes it and frees its place. */
+void drop_loop(struct held_loop *loop);
+/* After a worker that has not let go of it: kept, unless it is clear in spite of that. */
+void end_detach(struct held_loop *loop, bool died, bool force);
+bool has_leaving_loops(const struct held_loop loops[]);
+/* Clears those that leave, or all, as far as nobody else has them open. True: none is left. */
+void clear_leaving_loops(struct held_loop loops[]);
+bool clear_loops(struct held_loop loops[]);
+/* Takes back the nodes of all. */
+void give_back_loops(const struct held_loop loops[]);
 
 /* run.c */
 enum program { PROGRAM_DMSETUP, PROGRAM_MODPROBE, PROGRAM_COUNT };

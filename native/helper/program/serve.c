@@ -13,8 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <time.h>
@@ -24,7 +22,7 @@
 #define SEND_MS 10000
 /* How long workers may go on once the socket has ended. */
 #define GRACE_MS 5000
-/* How often loop devices that somebody else has open still are looked at then. */
+/* How often loop devices that are to go and that somebody else has open are looked at. */
 #define CLEAR_AGAIN_MS 200
 
 struct worker {
@@ -32,15 +30,11 @@ struct worker {
 	int socket;
 	const struct verb *verb;
 	struct bioscope_helper_request request;
+	struct held_loop *loop; /* that it detaches, until the server has let go of it; or NULL */
 };
 
 struct mount {
 	uint32_t handle; /* 0: this place is free */
-	int fd;
-};
-
-struct loop {
-	char device[BIOSCOPE_LOOP_PATH_BYTES]; /* "": this place is free */
 	int fd;
 };
 
@@ -50,7 +44,8 @@ struct server {
 	uint32_t last_handle;
 	struct worker workers[BIOSCOPE_HELPER_IN_FLIGHT_MOST];
 	struct mount mounts[BIOSCOPE_HELPER_MOUNTS_MOST];
-	struct loop loops[BIOSCOPE_HELPER_LOOPS_MOST];
+	struct held_loop loops[BIOSCOPE_HELPER_LOOPS_MOST];
+	uint64_t look_at; /* when those that leave are looked at next, as of now_ms() */
 };
 
 /* In a worker: the server's other end. */
@@ -153,14 +148,6 @@ static int refuse(const struct server *server, const struct bioscope_helper_requ
 	return answer(server, request, &reply, NULL, 0);
 }
 
-static struct loop *find_loop(struct server *server, const char *device)
-{
-	for (size_t i = 0; i < BIOSCOPE_HELPER_LOOPS_MOST; i++)
-		if (strcmp(server->loops[i].device, device) == 0)
-			return &server->loops[i];
-	return NULL;
-}
-
 static struct mount *find_mount(struct server *server, uint32_t handle)
 {
 	for (size_t i = 0; i < BIOSCOPE_HELPER_MOUNTS_MOST; i++)
@@ -197,18 +184,40 @@ static int send_row(const struct work *work)
 	return send_frame(server_socket, &work->reply, NULL, 0);
 }
 
+/* A frame of one byte to the server, and one back (take_reply). */
+static void let_go(const struct work *work)
+{
+	char byte = 0;
+	(void)work;
+	if (write(server_socket, &byte, 1) == 1)
+		while (read(server_socket, &byte, 1) < 0 && errno == EINTR)
+			;
+}
+
 static void run_worker(const struct server *server, const struct verb *verb, struct work *work,
 		       int socket)
 {
 	server_socket = socket;
 	keep_own(server, work);
 	work->send_row = send_row;
+	work->let_go = let_go;
 	int error = verb->work(work);
 	work->reply.error = (uint32_t)error;
-	/* The open loop device is the server's to keep, channels are the client's. */
-	const int *fds = work->loop >= 0 ? &work->loop : work->fds;
-	size_t count = work->loop >= 0 ? 1 : verb->counts && !error ? work->reply.count : 0;
+	/* A new loop device is the server's to keep, channels are the client's. */
+	bool made = verb->number == BIOSCOPE_HELPER_LOOP_ATTACH && !error;
+	const int *fds = made ? &work->loop : work->fds;
+	size_t count = made ? 1 : verb->counts && !error ? work->reply.count : 0;
 	_exit(send_frame(socket, &work->reply, fds, count) == 0 ? 0 : 1);
+}
+
+/* Places that are taken, or will be when what is under way has come to its end. */
+static bool has_room_for_loop(const struct server *server)
+{
+	size_t places = count_loops(server->loops);
+	for (size_t i = 0; i < BIOSCOPE_HELPER_IN_FLIGHT_MOST; i++)
+		places += server->workers[i].pid != 0 &&
+			  server->workers[i].verb->number == BIOSCOPE_HELPER_LOOP_ATTACH;
+	return places < BIOSCOPE_HELPER_LOOPS_MOST;
 }
 
 static int start_worker(struct server *server, const struct verb *verb,
@@ -221,13 +230,18 @@ static int start_worker(struct server *server, const struct verb *verb,
 		return refuse(server, request, "too many at a time", EAGAIN);
 	if (verb->on_mount)
 		work.mount = find_mount(server, request->handle)->fd;
-	struct loop *loop = NULL;
+	struct held_loop *loop = NULL;
 	if (verb->number == BIOSCOPE_HELPER_LOOP_DETACH)
-		loop = find_loop(server, request->name);
-	if (verb->number == BIOSCOPE_HELPER_LOOP_ATTACH && find_loop(server, "") == NULL)
+		loop = find_loop(server->loops, request->name);
+	if (verb->number == BIOSCOPE_HELPER_LOOP_ATTACH && !has_room_for_loop(server))
 		return refuse(server, request, "too many loop devices", EDQUOT);
+	if (loop != NULL && loop->detaching)
+		return refuse(server, request, "another detach", EBUSY);
 	if (loop != NULL)
 		work.loop = loop->fd;
+	/* What leaves is not lent again. */
+	if (loop != NULL && loop->leaving)
+		work.request.flags |= BIOSCOPE_HELPER_FORCE;
 	int ends[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
 		return refuse(server, request, "socketpair", errno);
@@ -242,12 +256,10 @@ static int start_worker(struct server *server, const struct verb *verb,
 		close(ends[0]);
 		return refuse(server, request, "fork", error);
 	}
-	*worker = (struct worker){.pid = pid, .socket = ends[0], .verb = verb, .request = *request};
-	if (loop != NULL) {
-		/* The worker has it; it hands it back if the device stays. */
-		close(loop->fd);
-		loop->device[0] = '\0';
-	}
+	*worker = (struct worker){
+	    .pid = pid, .socket = ends[0], .verb = verb, .request = *request, .loop = loop};
+	if (loop != NULL)
+		loop->detaching = true;
 	return 0;
 }
 
@@ -327,29 +339,6 @@ static int take_request(struct server *server)
 	}
 }
 
-static void give_back(const char *device)
-{
-	struct stat status;
-	if (lstat(device, &status) == 0)
-		(void)lend_node(device, major(status.st_rdev), minor(status.st_rdev), NULL, 0);
-}
-
-/* Keeps a loop device that an attach made, or that a detach gave back. */
-static bool keep_loop(struct server *server, const struct worker *worker,
-		      const struct bioscope_helper_reply *reply, int fd)
-{
-	const char *device = reply->error == 0 ? reply->name : worker->request.name;
-	struct loop *place = find_loop(server, "");
-	if (place == NULL || strlen(device) >= sizeof(place->device)) {
-		close(fd);
-		return false;
-	}
-	memset(place->device, 0, sizeof(place->device));
-	memcpy(place->device, device, strlen(device));
-	place->fd = fd;
-	return true;
-}
-
 /* One frame of a worker, passed on; the end of the worker if there is none. */
 static int take_reply(struct server *server, struct worker *worker)
 {
@@ -359,6 +348,13 @@ static int take_reply(struct server *server, struct worker *worker)
 	ssize_t got = take_frame(worker->socket, &reply, fds, &count);
 	if (got == -EINTR)
 		return 0;
+	if (got == 1 && worker->loop != NULL) {
+		/* It is clear. The worker closes it last: that may take a while. */
+		drop_loop(worker->loop);
+		worker->loop = NULL;
+		(void)!write(worker->socket, "", 1);
+		return 0;
+	}
 	bool whole = got == (ssize_t)sizeof(reply);
 	if (!whole) {
 		/* It died: of a bug, or of something that the kernel did to it. */
@@ -367,10 +363,11 @@ static int take_reply(struct server *server, struct worker *worker)
 		snprintf(reply.step, sizeof(reply.step), "the helper's worker");
 	}
 	bool last = !(reply.flags & BIOSCOPE_HELPER_REPLY_MORE);
-	bool loops = worker->verb->number == BIOSCOPE_HELPER_LOOP_ATTACH ||
-		     worker->verb->number == BIOSCOPE_HELPER_LOOP_DETACH;
-	if (loops && count == 1) {
-		keep_loop(server, worker, &reply, fds[0]);
+	if (worker->loop != NULL)
+		end_detach(worker->loop, !whole, worker->request.flags & BIOSCOPE_HELPER_FORCE);
+	if (worker->verb->number == BIOSCOPE_HELPER_LOOP_ATTACH && count == 1) {
+		/* There is a place: has_room_for_loop. */
+		keep_loop(server->loops, reply.name, fds[0]);
 		count = 0;
 	}
 	if (last)
@@ -388,6 +385,13 @@ static int take_reply(struct server *server, struct worker *worker)
 	return sent;
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
+}
+
 /* Polls the socket (unless it has ended) and the workers: the errno that ends it, or 0. */
 static int turn(struct server *server, bool listening, int timeout)
 {
@@ -397,6 +401,15 @@ static int turn(struct server *server, bool listening, int timeout)
 		const struct worker *worker = &server->workers[i];
 		polled[1 + i] =
 		    (struct pollfd){.fd = worker->pid ? worker->socket : -1, .events = POLLIN};
+	}
+	if (has_leaving_loops(server->loops)) {
+		uint64_t now = now_ms();
+		if (now >= server->look_at) {
+			clear_leaving_loops(server->loops);
+			server->look_at = now + CLEAR_AGAIN_MS;
+		}
+		if (timeout < 0 || timeout > CLEAR_AGAIN_MS)
+			timeout = CLEAR_AGAIN_MS;
 	}
 	if (poll(polled, 1 + BIOSCOPE_HELPER_IN_FLIGHT_MOST, timeout) < 0)
 		return errno == EINTR ? 0 : errno;
@@ -411,13 +424,6 @@ static int turn(struct server *server, bool listening, int timeout)
 	return error;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec time;
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
-}
-
 static bool has_workers(const struct server *server)
 {
 	for (size_t i = 0; i < BIOSCOPE_HELPER_IN_FLIGHT_MOST; i++)
@@ -426,35 +432,10 @@ static bool has_workers(const struct server *server)
 	return false;
 }
 
-static void give_back_loops(const struct server *server)
-{
-	for (size_t i = 0; i < BIOSCOPE_HELPER_LOOPS_MOST; i++)
-		if (server->loops[i].device[0])
-			give_back(server->loops[i].device);
-}
-
-/* Clears every loop device that nobody else has open: true when none is left. */
-static bool clear_loops(struct server *server)
-{
-	bool all = true;
-	for (size_t i = 0; i < BIOSCOPE_HELPER_LOOPS_MOST; i++) {
-		struct loop *loop = &server->loops[i];
-		if (loop->device[0] == '\0')
-			continue;
-		if (!bioscope_clear_loop(loop->fd)) {
-			all = false;
-			continue;
-		}
-		close(loop->fd);
-		loop->device[0] = '\0';
-	}
-	return all;
-}
-
 /* Targets stay, for the next daemon; a mount or a loop device has nobody left to serve it. */
 static void clean_up(struct server *server)
 {
-	give_back_loops(server);
+	give_back_loops(server->loops);
 	for (size_t i = 0; i < BIOSCOPE_HELPER_MOUNTS_MOST; i++)
 		if (server->mounts[i].handle != 0)
 			close(server->mounts[i].fd);
@@ -465,8 +446,8 @@ static void clean_up(struct server *server)
 		if (server->workers[i].pid != 0)
 			kill(server->workers[i].pid, SIGKILL);
 	/* Workers may have made some more meanwhile. */
-	give_back_loops(server);
-	while (!clear_loops(server))
+	give_back_loops(server->loops);
+	while (!clear_loops(server->loops))
 		poll(NULL, 0, CLEAR_AGAIN_MS);
 }
 
