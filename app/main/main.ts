@@ -3,6 +3,7 @@
  * and watches the daemon, and owns nothing on the data path: when it is killed,
  * every disk goes on.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { app, clipboard, type BrowserWindow, type IpcMainInvokeEvent } from 'electron';
 import type { DaemonParams } from '../contract/daemon-api';
 import type { Disk } from '../contract/disk';
@@ -35,6 +36,8 @@ const feed = new FeedHost(bundles.feed, ({ subject, error }) => tellProblem({ su
 const captures = new Captures(() => tellState());
 const captureExports = new Exports(bundles.exporter, (standings) => tell('exports', standings));
 const placed = new PlacedFiles();
+/** How long exports may take to end on a signal. */
+const EXPORTS_END_MS = 2000;
 let window: BrowserWindow | null = null;
 /** Problems that came up before the page could be told. */
 let untold: WindowEvents['problem'][] = [];
@@ -179,7 +182,9 @@ function endOnSignals(): void {
     if (length > 0) console.error(`bioscope: ${signal}: ${length} attached, kept by the daemon`);
     isQuitting = true;
     feed.close();
-    app.quit();
+    // What is half written goes. A disk that does not answer must not keep us.
+    const called = captureExports.end();
+    void Promise.race([called, sleep(EXPORTS_END_MS)]).finally(() => app.quit());
   };
   process.on('SIGTERM', endNow);
   process.on('SIGHUP', endNow);

@@ -1,8 +1,21 @@
 /** A file that is written from its beginning to its end, in large pieces. */
-import { closeSync, constants, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  lstatSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { writeError } from '../capture-errors';
 
 const PIECE = 1 << 20;
+/** What follows the name of a file that is not whole yet: the process that writes it, and its try. */
+const partEnding = /^\.(\d+)-[0-9a-f]{8}\.part$/;
 
 export class Output {
   readonly path: string;
@@ -18,12 +31,14 @@ export class Output {
   /** Makes the file, mode 0600. Throws BioscopeError: FILE_EXISTS, FILE_NOT_WRITABLE. */
   constructor(path: string, overwrite: boolean) {
     this.path = path;
-    this.partPath = overwrite ? `${path}.part` : path;
+    const attempt = `${process.pid}-${randomBytes(4).toString('hex')}`;
+    this.partPath = overwrite ? `${path}.${attempt}.part` : path;
+    if (overwrite) clearParts(path);
     const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
     try {
       this.descriptor = openSync(this.partPath, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600);
     } catch (thrown) {
-      throw writeError(this.partPath, thrown);
+      throw writeError(path, thrown);
     }
   }
 
@@ -80,5 +95,31 @@ export class Output {
     } catch (thrown) {
       throw writeError(this.path, thrown);
     }
+  }
+}
+
+/** Removes what exports to `path` have left whose process was killed. What cannot be removed stays. */
+function clearParts(path: string): void {
+  const directory = dirname(path);
+  const name = basename(path);
+  try {
+    for (const one of readdirSync(directory)) {
+      const pid = one.startsWith(name) ? partEnding.exec(one.slice(name.length))?.[1] : undefined;
+      if (pid === undefined || isAlive(Number(pid))) continue;
+      const part = join(directory, one);
+      if (lstatSync(part).isFile()) rmSync(part, { force: true });
+    }
+  } catch {
+    // It is in nobody's way.
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (thrown) {
+    // Another user's (EPERM) is alive as well.
+    return !(thrown instanceof Error && 'code' in thrown && thrown.code === 'ESRCH');
   }
 }

@@ -1,4 +1,5 @@
 /** Exports as the window has them: threads that tell how far they are and can be called off. */
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -69,6 +70,21 @@ describe('exports of captures', { timeout: 60_000 }, () => {
     writeFileSync(join(directory, 'x.blktrace.0'), 'not asked about');
     await expect(start('x', 'blktrace')).rejects.toMatchObject({ value: { code: 'FILE_EXISTS' } });
     expect(told.at(-1)).toEqual([]);
+  });
+
+  test('are not held up by what a process that was killed has left', async () => {
+    const { pid: dead } = spawnSync(process.execPath, ['-e', '']);
+    const left = `x.csv.${dead}-0123abcd.part`;
+    // Only what is surely nobody's any more is removed.
+    const stays = [
+      `x.csv.${process.pid}-0123abcd.part`,
+      `y.csv.${dead}-0123abcd.part`,
+      'x.csv.part',
+    ];
+    for (const name of [left, ...stays]) writeFileSync(join(directory, name), 'half');
+    expect((await start('x.csv')).path).toBe(join(directory, 'x.csv'));
+    expect(readFileSync(join(directory, 'x.csv'), 'utf8')).toMatch(/^sequence,/);
+    expect(readdirSync(directory).sort()).toEqual(['x.bioscope', 'x.csv', ...stays].sort());
   });
 
   test('replace nothing that nobody was asked about', async () => {
