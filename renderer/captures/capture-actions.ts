@@ -42,7 +42,10 @@ export async function openCaptures(): Promise<void> {
 export function chooseExport(): void {
   const { disks, selected } = useDisks.getState();
   const disk = disks.find(({ id }) => id === selected);
-  if (disk?.capture) useExports.setState({ isChoosing: true });
+  if (disk?.capture && useExports.getState().exports.some((one) => one.disk === disk.id)) {
+    // The choice would open by itself when that ends.
+    showToast(`${disk.name} is being exported. Wait for that, or stop it`, true);
+  } else if (disk?.capture) useExports.setState({ isChoosing: true });
   else showToast('Only captures are exported: record the disk, and open what was recorded', true);
 }
 
