@@ -35,8 +35,9 @@ export class BenchWindow {
     const application = await _electron.launch({
       executablePath,
       args: [
-        '--use-gl=angle',
-        '--use-angle=swiftshader',
+        // As where there is no graphics card: one is made up for the map's WebGL alone.
+        ...['--use-gl=angle', '--use-angle=swiftshader'],
+        ...['--disable-gpu-compositing', '--disable-gpu-rasterization'],
         ...(process.getuid() === 0 ? ['--no-sandbox'] : []),
         root,
         '--',
