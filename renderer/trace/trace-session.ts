@@ -200,15 +200,16 @@ export class TraceSession {
   // --- the selected row ---
 
   /**
-   * Selects the row at `ordinal` of the frame, if it is there, and stays with it.
+   * Selects the row at `ordinal` of the frame, unless it has left, and stays with it.
    * `extend`: and all between it and the row selected before (in the order of arrival).
+   * Whether it was there to be selected.
    */
-  selectAt(ordinal: number, extend = false): void {
+  selectAt(ordinal: number, extend = false): boolean {
     this.#holdStill();
+    const sequence = this.#sequenceAt(ordinal);
+    if (sequence !== null && this.#row.isGone) return false;
     const canExtend = extend && this.#state.getState().sorting === null;
     this.#rangeFrom = canExtend ? (this.#rangeFrom ?? this.selectedSequence) : null;
-    const sequence = this.#sequenceAt(ordinal);
-    if (sequence !== null && this.#row.isGone) return;
     this.#selection = sequence === null ? { ordinal } : { sequence };
     this.#selectedOrdinal = ordinal;
     this.#state.setState({ following: false });
@@ -218,6 +219,7 @@ export class TraceSession {
       this.#showSelected(frame, frame.records.slice(offset, offset + RECORD_BYTES));
     }
     this.#changed();
+    return true;
   }
 
   clearSelection(): void {

@@ -247,11 +247,27 @@ describe('a view that sorts', () => {
     expect(bench.state.getState().selected?.record.sequence).toBe(5n);
   });
 
+  it('does not select a row that has left since, nor give up the one it had', () => {
+    bench = new Bench(8);
+    bench.add(1, 8);
+    bench.session.sort({ by: 'latency', descending: false });
+    bench.settle();
+    bench.add(9, 12);
+    expect(bench.session.selectAt(5)).toBe(true);
+    bench.settle();
+    expect(bench.session.selectAt(2)).toBe(false);
+    bench.settle();
+    expect(bench.session.selectedSequence).toBe(6);
+    expect(bench.state.getState().selected?.record.sequence).toBe(6n);
+  });
+
   it('takes no frame that was made before the view that is on its way', () => {
     bench.add(1, 100);
-    const old = bench.store.frame({ ...bench.view!, serial: bench.view!.serial });
+    const old = { ...bench.store.frame(bench.view!), shift: 7 };
     bench.session.scrollTo(20);
     bench.session.receive(old);
+    expect(bench.session.frame).not.toBe(old);
+    expect(bench.session.top).toBe(20);
     bench.session.drawn();
     bench.settle();
     expect(bench.seen).toEqual(span(21, 30));

@@ -77,7 +77,7 @@ function followMarks(): void {
   if (openMarks(frame.disk, frame.epochRealtimeNs)) tellMarks(frame.disk, markedSequences());
 }
 
-/** Selects the row at a place; whether there is one. */
+/** Selects the row at a place; whether there is one that has not left. */
 function selectUnder(
   { current: view }: RefObject<TableView | null>,
   point: Point,
@@ -85,9 +85,9 @@ function selectUnder(
 ): boolean {
   const ordinal = view?.ordinalAt(point) ?? null;
   if (ordinal === null) return false;
-  traceSession.selectAt(ordinal, extend);
+  const isSelected = traceSession.selectAt(ordinal, extend);
   view?.draw();
-  return true;
+  return isSelected;
 }
 
 export function TraceTable() {
