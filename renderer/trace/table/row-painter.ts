@@ -48,6 +48,9 @@ const grounds = [
   'bar-slow',
 ];
 
+/** Letters of other fonts, which may be wider than a digit. */
+const otherLetters = /[^\u0000-\u00ff]/;
+
 /** What is said of a row that left since the rows were sorted. */
 export const goneText = (sequence: number): string =>
   `Request ${formatCount(sequence)} is kept no longer: newer ones took its place`;
@@ -144,10 +147,16 @@ export class RowPainter {
         start += markWidth + gap;
       }
       const baseline = this.#snap(top + this.#baseline);
-      if (text.length * this.#digitWidth > left + width - start)
+      if (this.#widthOf(text) > left + width - start)
         this.#cut(text, start, left + width, baseline);
       else this.#context.fillText(text, column.align === 'right' ? to : start, baseline);
     }
+  }
+
+  /** Pixels, with the font of the rows. Asked of each cell in each frame: nearly all have plain letters. */
+  #widthOf(text: string): number {
+    if (otherLetters.test(text)) return this.#context.measureText(text).width;
+    return text.length * this.#digitWidth;
   }
 
   /** A text that is too long: its beginning. */
