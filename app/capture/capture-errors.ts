@@ -60,3 +60,11 @@ export const damagedCapture = (path: string, where: string): BioscopeError =>
     `${path} is damaged: the checksum of ${where} does not match. If it is a copy, copy it again; if it was recorded here, the disk that it is on has lost part of it.`,
     { errno: 'EBADMSG' },
   );
+
+/** Whole, by its checksum, but nothing that was recorded. `where`: as for `damagedCapture`. */
+export const impossibleRequests = (path: string, where: string): BioscopeError =>
+  new BioscopeError(
+    'CAPTURE_DAMAGED',
+    `${path} is damaged: ${where} has numbers that no request can have. Record it, or import it, again.`,
+    { errno: 'EBADMSG' },
+  );

@@ -12,7 +12,7 @@ import { RECORD_BYTES } from '../../../app/contract/trace';
 import { diskId } from '../../../app/contract/units';
 import { CaptureSource } from '../../../app/feed/capture-source';
 import { takeRecord, viewColumns } from '../../../app/filter/trace-columns';
-import { addAll, checksum, header, madeUp } from './support';
+import { addAll, checksum, header, madeUp, recordsOf } from './support';
 
 /** Of the disk in records that `madeUp` makes. */
 const DISK = 3;
@@ -105,6 +105,25 @@ describe('a capture as columns', () => {
     expect(read.rows).toEqual([20, 20]);
     const late = pick(records, [...places.slice(0, 20), 0, ...places.slice(20)]);
     expect(read.records.equals(Buffer.from(late))).toBe(true);
+  });
+
+  test('leaves out a batch with numbers that no request can have, and counts it as lost', async () => {
+    const request = { arrival: 1n, completion: 2n, sector: 0n, operation: 1 };
+    const hostile = [
+      { ...request, sequence: 2n ** 53n, length: 512n },
+      { ...request, sequence: 9n, length: 2n ** 33n },
+    ];
+    for (const fields of hostile) {
+      await write([madeUp(1, 5), recordsOf([fields])]);
+      const reader = new CaptureColumnReader(await CaptureFile.open(path, checksum));
+      expect(reader.next()).toMatchObject({ rows: 5, damage: null });
+      const refused = reader.next();
+      expect(refused).toMatchObject({ rows: 0, lost: 1n });
+      expect(refused?.damage?.message).toContain('numbers that no request can have');
+      expect(reader.next()).toBeNull();
+      reader.close();
+      rmSync(path);
+    }
   });
 
   test('counts what was lost, before rows and behind the last', async () => {
