@@ -1,9 +1,12 @@
 /** What floats over the table or stands in for it: following, pause, clear, no requests yet. */
 import { useSyncExternalStore } from 'react';
+import type { CaptureFacts } from '../../app/contract/capture';
 import type { Disk } from '../../app/contract/disk';
+import { useDisks } from '../disks/disk-state';
 import { CommandLine } from '../widgets/copy';
 import { Icon } from '../widgets/icon';
 import { formatCount } from '../widgets/numbers';
+import { useShare } from './capture-share';
 import { useRowsKept } from './rows-kept';
 import { frameCounts, traceSession } from './trace-client';
 import { useTraceView } from './view-state';
@@ -68,6 +71,32 @@ export function TraceNotices() {
   );
 }
 
+/** In place of a capture's rows: they are still to come, put away, or cannot be read. */
+function EmptyCapture({
+  disk,
+  capture,
+  hasRows,
+}: {
+  readonly disk: Disk;
+  readonly capture: CaptureFacts;
+  readonly hasRows: boolean;
+}) {
+  const share = useShare(disk.id, capture);
+  const reason = useDisks(
+    ({ attachments }) => attachments.find(({ path }) => path === capture.path)?.error?.message,
+  );
+  const isLost = capture.records > 0 && !hasRows && share === 1;
+  const isComing = share < 1 && !hasRows;
+  const title = isComing ? 'Being opened' : 'No requests here';
+  return (
+    <div className="empty-trace" data-testid="empty-trace">
+      <h2>{isLost ? 'Nothing of it could be read' : title}</h2>
+      {isLost && reason !== undefined && <p>{reason}</p>}
+      <p>{formatCount(capture.records)} requests are in the capture.</p>
+    </div>
+  );
+}
+
 /** In place of rows, where there are none. */
 export function EmptyTrace({ disk }: { readonly disk: Disk }) {
   const { total, matched, totals } = useSyncExternalStore(
@@ -90,14 +119,7 @@ export function EmptyTrace({ disk }: { readonly disk: Disk }) {
     );
   }
   const hasRows = (totals.find((one) => one.disk === disk.id)?.kept ?? 0) > 0;
-  if (disk.capture) {
-    return (
-      <div className="empty-trace" data-testid="empty-trace">
-        <h2>{disk.capture.records > 0 && !hasRows ? 'Being opened' : 'No requests here'}</h2>
-        <p>{formatCount(disk.capture.records)} requests are in the capture.</p>
-      </div>
-    );
-  }
+  if (disk.capture) return <EmptyCapture disk={disk} capture={disk.capture} hasRows={hasRows} />;
   const target = disk.device ?? disk.fuseFile;
   return (
     <div className="empty-trace" data-testid="empty-trace">

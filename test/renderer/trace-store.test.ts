@@ -1,69 +1,12 @@
 import { describe, expect, it, vi } from 'vitest';
-import { COLUMN_ROW_BYTES } from '../../app/contract/feed';
 import { decodeRecord } from '../../app/contract/trace';
 import { diskId } from '../../app/contract/units';
-import type { Filter } from '../../app/filter/filter';
-import { parseFilter } from '../../app/filter/parse';
-import { CHUNK_ROWS, putRecords, viewColumns } from '../../app/filter/trace-columns';
+import { CHUNK_ROWS } from '../../app/filter/trace-columns';
 import type { View } from '../../renderer/trace/worker/protocol';
 import { Rows } from '../../renderer/trace/worker/rows';
 import { TraceStore } from '../../renderer/trace/worker/trace-store';
 import { batchOf, type MadeRecord } from './records';
-
-const disk = diskId('disk-1');
-
-function open(capacity: number): TraceStore {
-  const store = new TraceStore(capacity);
-  store.receive({ type: 'opened', disk, number: 7, epochMonotonicNs: 5n, epochRealtimeNs: 9n });
-  return store;
-}
-
-function add(store: TraceStore, records: readonly (number | MadeRecord)[], lost = 0n): void {
-  const made = records.map((record) =>
-    typeof record === 'number' ? { sequence: record } : record,
-  );
-  store.receive({ type: 'batch', disk, records: batchOf(made), count: made.length, lost });
-}
-
-/** Records as the feed sends those of a capture. */
-function columnsOf(records: ArrayBuffer, capacity: number): ArrayBuffer {
-  const columns = new ArrayBuffer(capacity * COLUMN_ROW_BYTES);
-  const rows = records.byteLength / 64;
-  putRecords(viewColumns(columns, capacity), 0, new Uint32Array(records), 0, rows);
-  return columns;
-}
-
-function view(more: Partial<View> = {}): View {
-  return {
-    serial: 1,
-    disk,
-    filter: null,
-    sorting: null,
-    shownSorting: null,
-    clearedThrough: 0,
-    pausedAt: null,
-    follow: false,
-    from: 0,
-    rows: 100,
-    anchor: null,
-    select: null,
-    ...more,
-  };
-}
-
-function sequences(store: TraceStore, more: Partial<View> = {}): number[] {
-  const frame = store.frame(view(more));
-  const data = new DataView(frame.records);
-  return Array.from({ length: frame.count }, (_, index) =>
-    Number(decodeRecord(data, index * 64).sequence),
-  );
-}
-
-function filterOf(text: string): Filter | null {
-  const parsed = parseFilter(text);
-  if (!parsed.ok) throw new Error(parsed.problem.message);
-  return parsed.filter;
-}
+import { add, disk, filterOf, open, sequences, view } from './store';
 
 describe('the rows of a disk', () => {
   it('come back as the records they were, with every field', () => {
@@ -147,59 +90,6 @@ describe('the rows of a disk', () => {
       expect(sequences(store, { rows: 256 })).toEqual(expected);
       expect(sequences(store, { rows: 256, filter })).toEqual(writes.map((r) => r.sequence));
     }
-  });
-
-  it('are the same when they come as columns, in order and late', () => {
-    const [plain, store] = [open(4 * CHUNK_ROWS), open(4 * CHUNK_ROWS)];
-    const numbers = (from: number, count: number) =>
-      Array.from({ length: count }, (_, index) => ({
-        sequence: from + index,
-        sector: index % 977,
-        flags: index % 3,
-        queue: index % 5,
-        operation: index % 4,
-      }));
-    const parts = [
-      numbers(1, 5),
-      numbers(6, CHUNK_ROWS + 3),
-      numbers(200_000, 20),
-      numbers(150_000, 10), // late
-      numbers(300_000, 2 * CHUNK_ROWS),
-    ];
-    for (const part of parts) {
-      add(plain, part);
-      store.receive({
-        type: 'columns',
-        disk,
-        columns: columnsOf(batchOf(part), part.length + 3),
-        capacity: part.length + 3,
-        rows: part.length,
-        lost: 1n,
-      });
-    }
-    for (const from of [0, CHUNK_ROWS - 2, CHUNK_ROWS + 5, 3 * CHUNK_ROWS]) {
-      const [one, other] = [plain, store].map((each) => each.frame(view({ from, rows: 64 })));
-      expect(new Uint8Array(other!.records)).toEqual(new Uint8Array(one!.records));
-    }
-    const [total] = store.frame(view()).totals;
-    expect(total).toMatchObject({ received: 3 * CHUNK_ROWS + 38, lost: 5 });
-    expect(store.frame(view({ filter: filterOf('read') })).matched).toBe(
-      plain.frame(view({ filter: filterOf('read') })).matched,
-    );
-  });
-
-  it('leave for newer ones that come as columns', () => {
-    const store = open(4);
-    const records = batchOf([1, 2, 3, 6, 7].map((sequence) => ({ sequence })));
-    store.receive({
-      type: 'columns',
-      disk,
-      columns: columnsOf(records, 5),
-      capacity: 5,
-      rows: 5,
-      lost: 0n,
-    });
-    expect(sequences(store)).toEqual([2, 3, 6, 7]);
   });
 
   it('sums what was lost', () => {
@@ -476,82 +366,6 @@ describe('a filter', () => {
     const frame = store.frame(view({ filter }));
     expect([frame.first, frame.end]).toEqual([1, 3]);
     expect(sequences(store, { filter })).toEqual([3, 5]);
-  });
-});
-
-describe('a view', () => {
-  it('that follows shows the newest rows', () => {
-    const store = open(64);
-    add(store, [1, 2, 3, 4, 5]);
-    expect(sequences(store, { follow: true, rows: 2 })).toEqual([4, 5]);
-  });
-
-  it('stays on its rows while older ones leave', () => {
-    const store = open(4);
-    add(store, [1, 2, 3, 4]);
-    const frame = store.frame(view({ from: 2, rows: 1 }));
-    add(store, [5, 6]);
-    expect(sequences(store, { from: frame.from, rows: 1 })).toEqual([3]);
-  });
-
-  it('moves along with its anchor when a late row comes before it', () => {
-    const store = open(64);
-    add(store, [1, 3, 4, 5]);
-    add(store, [2]);
-    const anchored = view({ from: 1, rows: 2, anchor: { sequence: 3, ordinal: 1 } });
-    const frame = store.frame(anchored);
-    expect(frame.shift).toBe(1);
-    expect(sequences(store, anchored)).toEqual([3, 4]);
-  });
-
-  it('moves to where its anchor is in a filtered list', () => {
-    const store = open(64);
-    add(
-      store,
-      [1, 2, 3, 4, 5, 6].map((sequence) => ({ sequence, operation: sequence % 2 })),
-    );
-    const filter = filterOf('write');
-    const more = { filter, from: 3, rows: 1, anchor: { sequence: 4, ordinal: 3 } };
-    expect(sequences(store, more)).toEqual([5]);
-  });
-
-  it('puts cleared rows away and can show them again', () => {
-    const store = open(64);
-    add(store, [1, 2, 3]);
-    expect(sequences(store, { clearedThrough: 3 })).toEqual([]);
-    add(store, [4]);
-    expect(sequences(store, { clearedThrough: 3 })).toEqual([4]);
-    expect(store.frame(view({ clearedThrough: 3 }))).toMatchObject({ matched: 1, total: 1 });
-    expect(sequences(store)).toEqual([1, 2, 3, 4]);
-  });
-
-  it('holds back what arrives while paused, and counts it', () => {
-    const store = open(64);
-    add(store, [1, 2, 3]);
-    add(store, [4, 5]);
-    expect(store.frame(view({ pausedAt: 3 }))).toMatchObject({
-      matched: 3,
-      heldBack: 2,
-      newestSequence: 3,
-    });
-    expect(sequences(store, { pausedAt: 3, follow: true, rows: 2 })).toEqual([2, 3]);
-  });
-
-  it('finds the selected row by sequence, and says so when it has gone', () => {
-    const store = open(4);
-    add(store, [1, 2, 3, 4]);
-    const found = store.frame(view({ select: { sequence: 2 } })).selected;
-    expect(found?.ordinal).toBe(1);
-    expect(decodeRecord(new DataView(found!.record), 0).sequence).toBe(2n);
-    add(store, [5, 6]);
-    expect(store.frame(view({ select: { sequence: 2 } })).selected).toBeNull();
-  });
-
-  it('selects by place, clamped to what there is', () => {
-    const store = open(64);
-    add(store, [1, 2, 3]);
-    expect(store.frame(view({ select: { ordinal: 99 } })).selected?.ordinal).toBe(2);
-    expect(store.frame(view({ select: { ordinal: -1 } })).selected?.ordinal).toBe(0);
   });
 });
 

@@ -16,6 +16,8 @@ declare const self: DedicatedWorkerGlobalScope;
 /** A filter or an order is made in slices of so many ms: records and pages come in between. */
 const SLICE_MS = 8;
 const PROGRESS_EVERY_MS = 100;
+/** Pictures wait so long for a filter that is being made: they are of the one before. */
+const FILTER_FIRST_MS = 50;
 
 const store = new TraceStore();
 let feed: MessagePort | null = null;
@@ -91,7 +93,10 @@ const pictures = new DerivedViews({
   },
   send: (message, buffers) => send(message, [...buffers]),
   now: () => performance.now(),
-  schedule: (milliseconds, work) => setTimeout(work, milliseconds),
+  schedule: (milliseconds, work) => {
+    const isFiltering = store.trace(view?.disk ?? null)?.making === 'filter';
+    setTimeout(work, isFiltering ? Math.max(milliseconds, FILTER_FIRST_MS) : milliseconds);
+  },
 });
 
 /** Whether two views are of the same rows, wherever in them they look. */

@@ -156,13 +156,21 @@ export class BenchWindow {
     return () => this.page.evaluate(() => window.pictures);
   }
 
+  get #worker() {
+    return this.page.workers().find((one) => one.url().includes('worker'));
+  }
+
   /** The trace worker's timings (performance.measure) of that name, ms. */
   timings(name) {
-    const worker = this.page.workers().find((one) => one.url().includes('worker'));
-    return worker.evaluate(
+    return this.#worker.evaluate(
       (wanted) => performance.getEntriesByName(wanted).map(({ duration }) => duration),
       name,
     );
+  }
+
+  /** Of that name none is known any more. */
+  forgetTimings(name) {
+    return this.#worker.evaluate((gone) => performance.clearMeasures(gone), name);
   }
 
   /** Follows the newest rows. */

@@ -8,7 +8,7 @@ import {
   DM_USER_FLAG_RAHEAD,
   DM_USER_FLAG_SYNC,
 } from '../../../../app/contract/wire.gen';
-import { wideAt, type TraceColumns } from '../../../../app/filter/trace-columns';
+import { CHUNK_ROWS, wideAt, type TraceColumns } from '../../../../app/filter/trace-columns';
 import { type Derivation, type DerivationContext, never, RunningSum } from './derivation';
 import { FAMILIES, familyOf, latencyAt, passingRows, timeReader, WRITE } from './rows';
 import { WrittenSectors, type Writes } from './written-sectors';
@@ -76,6 +76,33 @@ const MOST_ALIGNMENT = 8;
 /** Late requests still come into the newest part and the one before. */
 const UNSETTLED = 2;
 
+const flagBits = Uint32Array.from(countedFlags, ({ bit }) => bit);
+
+/** The sectors of the writes of one scan. */
+const writtenFrom = new Float64Array(CHUNK_ROWS);
+const writtenTo = new Float64Array(CHUNK_ROWS);
+
+/** How often each size occurs. Nearly all are whole sectors up to 1 MiB: those need no hashing. */
+class SizeCounts {
+  readonly #usual = new Uint32Array((1 << 20) / SECTOR_BYTES + 1);
+  readonly #others = new Map<number, number>();
+
+  add(bytes: number): void {
+    const sectors = bytes / SECTOR_BYTES;
+    const count = this.#usual[sectors];
+    if (count === undefined) this.#others.set(bytes, (this.#others.get(bytes) ?? 0) + 1);
+    else this.#usual[sectors] = count + 1;
+  }
+
+  counts(): ReadonlyMap<number, number> {
+    const counts = new Map(this.#others);
+    this.#usual.forEach((count, sectors) => {
+      if (count > 0) counts.set(sectors * SECTOR_BYTES, count);
+    });
+    return counts;
+  }
+}
+
 function empty(): Sums {
   const zeroes = () => new Float64Array(FAMILIES);
   return {
@@ -111,8 +138,8 @@ export class StatisticsDerivation implements Derivation<StatisticsPartial, Stati
   scan: Derivation<StatisticsPartial, StatisticsResult>['scan'] = (columns, from, to, bits) => {
     const sums = empty();
     const { firstStart, lastEnd, leastBytes, mostBytes } = sums;
-    const sizes = new Map<number, number>();
-    const writes: number[] = [];
+    const sizes = new SizeCounts();
+    let writes = 0;
     let writeEnd = 0;
     let ends = MOST_ALIGNMENT;
     let writtenSectors = 0;
@@ -130,19 +157,20 @@ export class StatisticsDerivation implements Derivation<StatisticsPartial, Stati
       increase(sums.bytes, family, length);
       increase(sums.latency, family, latencyAt(columns, row));
       if (!isOk) increase(sums.errors, family, 1);
-      for (let flag = 0; flags !== 0 && flag < countedFlags.length; flag++)
-        if ((flags & (countedFlags[flag]?.bit ?? 0)) !== 0) increase(sums.flags, flag, 1);
+      for (let flag = 0; flags !== 0 && flag < flagBits.length; flag++)
+        if ((flags & (flagBits[flag] ?? 0)) !== 0) increase(sums.flags, flag, 1);
       if (length === 0) continue;
       if (length < (leastBytes[family] ?? 0)) leastBytes[family] = length;
       if (length > (mostBytes[family] ?? 0)) mostBytes[family] = length;
-      sizes.set(length, (sizes.get(length) ?? 0) + 1);
+      sizes.add(length);
       const start = wideAt(columns.sector, row);
       const end = start + Math.ceil(length / SECTOR_BYTES);
       if (start === lastEnd[family]) increase(sums.sequential, family, 1);
       if (Number.isNaN(firstStart[family])) firstStart[family] = start;
       lastEnd[family] = end;
       if (family === WRITE && isOk) {
-        writes.push(start, end);
+        writtenFrom[writes] = start;
+        writtenTo[writes++] = end;
         writeEnd = Math.max(writeEnd, end);
         writtenSectors += end - start;
         // The lowest bit that is set in any of them.
@@ -151,11 +179,13 @@ export class StatisticsDerivation implements Derivation<StatisticsPartial, Stati
     }
     let unit = 1;
     while (writeEnd / unit > 0xffff_ffff) unit *= 2;
-    const groups = Uint32Array.from(writes, (sector, index) =>
-      index % 2 === 0 ? Math.floor(sector / unit) : Math.ceil(sector / unit),
-    );
+    const groups = new Uint32Array(2 * writes);
+    for (let write = 0; write < writes; write++) {
+      groups[2 * write] = Math.floor((writtenFrom[write] ?? 0) / unit);
+      groups[2 * write + 1] = Math.ceil((writtenTo[write] ?? 0) / unit);
+    }
     return {
-      ...{ ...sums, from: first, to: last, sizes, writeEnd },
+      ...{ ...sums, from: first, to: last, sizes: sizes.counts(), writeEnd },
       writes: { groups, unit },
       writtenBytes: writtenSectors * SECTOR_BYTES,
       alignment: ends & -ends,

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { COLUMN_ROW_BYTES } from '../../app/contract/feed';
+import { CHUNK_ROWS, putRecords, viewColumns } from '../../app/filter/trace-columns';
+import { batchOf } from './records';
+import { add, disk, filterOf, open, sequences, view } from './store';
+
+/** Records as the feed sends those of a capture. */
+function columnsOf(records: ArrayBuffer, capacity: number): ArrayBuffer {
+  const columns = new ArrayBuffer(capacity * COLUMN_ROW_BYTES);
+  const rows = records.byteLength / 64;
+  putRecords(viewColumns(columns, capacity), 0, new Uint32Array(records), 0, rows);
+  return columns;
+}
+
+describe('the rows of a capture', () => {
+  it('are the same as those of a disk, in order and late', () => {
+    const [plain, store] = [open(4 * CHUNK_ROWS), open(4 * CHUNK_ROWS)];
+    const numbers = (from: number, count: number) =>
+      Array.from({ length: count }, (_, index) => ({
+        sequence: from + index,
+        sector: index % 977,
+        flags: index % 3,
+        queue: index % 5,
+        operation: index % 4,
+      }));
+    const parts = [
+      numbers(1, 5),
+      numbers(6, CHUNK_ROWS + 3),
+      numbers(200_000, 20),
+      numbers(150_000, 10), // late
+      numbers(300_000, 2 * CHUNK_ROWS),
+    ];
+    for (const part of parts) {
+      add(plain, part);
+      store.receive({
+        type: 'columns',
+        disk,
+        columns: columnsOf(batchOf(part), part.length + 3),
+        capacity: part.length + 3,
+        rows: part.length,
+        lost: 1n,
+      });
+    }
+    for (const from of [0, CHUNK_ROWS - 2, CHUNK_ROWS + 5, 3 * CHUNK_ROWS]) {
+      const [one, other] = [plain, store].map((each) => each.frame(view({ from, rows: 64 })));
+      expect(new Uint8Array(other!.records)).toEqual(new Uint8Array(one!.records));
+    }
+    const [total] = store.frame(view()).totals;
+    expect(total).toMatchObject({ received: 3 * CHUNK_ROWS + 38, lost: 5 });
+    expect(store.frame(view({ filter: filterOf('read') })).matched).toBe(
+      plain.frame(view({ filter: filterOf('read') })).matched,
+    );
+  });
+
+  it('leave for newer ones', () => {
+    const store = open(4);
+    const records = batchOf([1, 2, 3, 6, 7].map((sequence) => ({ sequence })));
+    store.receive({
+      type: 'columns',
+      disk,
+      columns: columnsOf(records, 5),
+      capacity: 5,
+      rows: 5,
+      lost: 0n,
+    });
+    expect(sequences(store)).toEqual([2, 3, 6, 7]);
+  });
+});
