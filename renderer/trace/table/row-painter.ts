@@ -49,7 +49,7 @@ const grounds = [
 ];
 
 /** Letters of other fonts, which may be wider than a digit. */
-const otherLetters = /[^\u0000-\u00ff]/;
+const otherLetters = /[\u0100-\uffff]/;
 
 /** What is said of a row that left since the rows were sorted. */
 export const goneText = (sequence: number): string =>
