@@ -37,7 +37,10 @@ function tellEnd({ path, records, lost, error }: Recording): void {
   if (error) showFileProblem(path, error);
   else {
     const loss = lost > 0 ? `, ${formatCount(lost)} lost` : '';
-    showToast(`${baseName(path)}: ${formatCount(records)} requests${loss}`, lost > 0);
+    showToast(
+      `${baseName(path)}: ${formatCount(records)} ${records === 1 ? 'request' : 'requests'}${loss}`,
+      lost > 0,
+    );
   }
 }
 

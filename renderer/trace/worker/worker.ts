@@ -117,16 +117,27 @@ function somethingChanged(): void {
 
 /** A capture comes as fast as it can be read: frames meanwhile only show how far that is, ms. */
 const CAPTURE_FRAMES_MS = 100;
-let isFrameLater = false;
+/** Drawing pictures would take the processor from what reads it. */
+const CAPTURE_PICTURES_MS = 500;
 
-function captureGrew(): void {
-  if (isFrameLater) return;
-  isFrameLater = true;
-  setTimeout(() => {
-    isFrameLater = false;
-    somethingChanged();
-  }, CAPTURE_FRAMES_MS);
+/** Calls `work` so many ms after it is asked for, once for all that ask until then. */
+function later(milliseconds: number, work: () => void): () => void {
+  let isComing = false;
+  return () => {
+    if (isComing) return;
+    isComing = true;
+    setTimeout(() => {
+      isComing = false;
+      work();
+    }, milliseconds);
+  };
 }
+
+const showCapture = later(CAPTURE_FRAMES_MS, () => {
+  changed = true;
+  if (pageIsReady) sendFrame();
+});
+const drawCapture = later(CAPTURE_PICTURES_MS, () => pictures.changed());
 
 /** Batches taken whose credits have not gone back yet. */
 let taken = 0;
@@ -149,8 +160,10 @@ function takeFeedMessage(message: unknown): void {
       if (taken++ === 0) setTimeout(returnCredits, 0);
     }
   }
-  if (message.type === 'columns') captureGrew();
-  else somethingChanged();
+  if (message.type === 'columns') {
+    showCapture();
+    drawCapture();
+  } else somethingChanged();
 }
 
 // --- filters that look into payloads ---

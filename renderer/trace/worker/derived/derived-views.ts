@@ -35,9 +35,9 @@ export interface DerivedMessage {
   readonly result: DerivedResult | null;
 }
 
-/** At most 20 times a second, and a quarter of the worker's time for each picture. */
+/** At most 20 times a second, and a third of the worker's time for each picture. */
 const LEAST_PAUSE_MS = 50;
-const PAUSE_FACTOR = 3;
+const PAUSE_FACTOR = 2;
 /** On a loaded machine a moment of work lasts long: the picture goes on all the same. */
 const MOST_PAUSE_MS = 250;
 /** Scanned and merged at a time, ms: the feed's batches and the page's views come in between. */
