@@ -13,7 +13,7 @@ import type { HelperRequest } from '../../app/privileged/helper-frames';
 import { until } from '../support/commands';
 import { projectDirectory } from '../support/project';
 import { FakePrograms } from './fake-programs';
-import { addon, RealHelper } from './real-helper';
+import { openImage, RealHelper } from './real-helper';
 
 /** Prints each message that comes, a line each, until it is ended. */
 const reader = `
@@ -146,18 +146,7 @@ test('and each about a loop device, where a file’s name writes no lines of its
   const fileName = `${basename(directory)}\n<86>forged`;
   const image = join(directory, 'image');
   writeFileSync(image, Buffer.alloc(1 << 20));
-  const disk = await addon.openDisk({
-    imagePath: image,
-    readOnly: false,
-    number: 1,
-    tracePath: join(directory, 'trace'),
-    threads: 1,
-    ringCapacity: 1024,
-    payloadLimit: 0,
-    trace: true,
-    route: 'fuse-loop',
-    resumeTrace: false,
-  });
+  const disk = await openImage(image, directory);
   const helper = start('fuse-loop');
   const mounted = await helper.answer({ verb: wire.BIOSCOPE_HELPER_FUSE_MOUNT });
   const [fuse = -1] = helper.replies.pop()?.descriptors ?? [];

@@ -17,7 +17,7 @@ import type { NativeDisk } from '../../app/addon/addon';
 import * as wire from '../../app/contract/wire.gen';
 import { command, until } from '../support/commands';
 import { projectDirectory } from '../support/project';
-import { addon, RealHelper } from './real-helper';
+import { addon, openImage, RealHelper } from './real-helper';
 
 const EPERM = 1;
 const EIO = 5;
@@ -113,18 +113,7 @@ const attachment = (handle: number, name = fileName) => ({
 async function serve(connection: number): Promise<void> {
   const image = join(directory, 'image');
   writeFileSync(image, Buffer.alloc(MEBIBYTE, 'x'));
-  disk = await addon.openDisk({
-    imagePath: image,
-    readOnly: false,
-    number: 1,
-    tracePath: join(directory, 'trace'),
-    threads: 1,
-    ringCapacity: 1024,
-    payloadLimit: 0,
-    trace: true,
-    route: 'fuse-loop',
-    resumeTrace: false,
-  });
+  disk = await openImage(image, directory);
   await disk.startFuse({ fuse: connection, fileName, ownerUid: 0, ownerGid: 0 });
 }
 

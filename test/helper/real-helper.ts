@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { NativeAddon } from '../../app/addon/addon';
+import type { NativeAddon, NativeDisk } from '../../app/addon/addon';
 import type { HelperSocket } from '../../app/addon/helper-socket';
 import { decodeReply, encodeRequest, type HelperRequest } from '../../app/privileged/helper-frames';
 import type { HelperReply } from '../../app/privileged/helper-frames';
@@ -13,6 +13,21 @@ import { projectDirectory } from '../support/project';
 const addonPath = join(projectDirectory, 'dist/bioscope.node');
 export const addon = createRequire(import.meta.url)(addonPath) as NativeAddon;
 export const builtHelper = join(projectDirectory, 'dist/bioscope-helper');
+
+/** An image that is served on a FUSE connection of the helper's; its trace is in `directory`. */
+export const openImage = (image: string, directory: string): Promise<NativeDisk> =>
+  addon.openDisk({
+    imagePath: image,
+    readOnly: false,
+    number: 1,
+    tracePath: join(directory, 'trace'),
+    threads: 1,
+    ringCapacity: 1024,
+    payloadLimit: 0,
+    trace: true,
+    route: 'fuse-loop',
+    resumeTrace: false,
+  });
 
 export interface Ended {
   readonly status: number | null;

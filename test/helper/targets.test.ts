@@ -54,6 +54,9 @@ const info = [
   'major,minor,open,attr,uuid,name',
 ];
 
+/** A disk of which nothing special is asked. */
+const plain = { tag: 'd1', sectors: 8n, readOnly: false, discards: false, writeZeroes: false };
+
 describe('what dmsetup is run with', () => {
   test('a target is made of a tag, a size and options, and of nothing else', async () => {
     answer('info', devices(another));
@@ -91,14 +94,7 @@ describe('what dmsetup is run with', () => {
     answer('create', '');
     programs.answerAfter('create', 'info', devices(mine));
     answer('status', '', 'device-mapper: status ioctl failed: Input/output error', 1);
-    const options = {
-      tag: 'd1',
-      sectors: 8n,
-      readOnly: false,
-      discards: false,
-      writeZeroes: false,
-    };
-    await expect(targets.create(options)).rejects.toMatchObject({
+    await expect(targets.create(plain)).rejects.toMatchObject({
       code: 'EIO',
       syscall: 'dmsetup status',
     });
@@ -109,14 +105,7 @@ describe('what dmsetup is run with', () => {
   });
 
   test('without options the table has three arguments, as every module takes them', async () => {
-    const options = {
-      tag: 'd1',
-      sectors: 8n,
-      readOnly: false,
-      discards: false,
-      writeZeroes: false,
-    };
-    await targets.reload(options);
+    await targets.reload(plain);
     expect(runs()).toEqual([
       ['reload', '--uuid', 'BIOSCOPE-0-d1', '--table', '0 8 user 0 8 bioscope-0-d1'],
     ]);
@@ -242,14 +231,7 @@ describe('what becomes of what dmsetup says', () => {
 
   test('a tag that is taken is EEXIST', async () => {
     answer('info', devices(mine));
-    const options = {
-      tag: 'd1',
-      sectors: 8n,
-      readOnly: false,
-      discards: false,
-      writeZeroes: false,
-    };
-    await expect(targets.create(options)).rejects.toMatchObject({ code: 'EEXIST' });
+    await expect(targets.create(plain)).rejects.toMatchObject({ code: 'EEXIST' });
   });
 });
 

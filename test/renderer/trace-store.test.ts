@@ -8,6 +8,13 @@ import { TraceStore } from '../../renderer/trace/worker/trace-store';
 import { batchOf, type MadeRecord } from './records';
 import { add, disk, filterOf, open, sequences, view } from './store';
 
+const other = diskId('disk-2');
+
+function openOther(store: TraceStore): void {
+  const epochs = { epochMonotonicNs: 0n, epochRealtimeNs: 0n };
+  store.receive({ type: 'opened', disk: other, number: 8, ...epochs });
+}
+
 describe('the rows of a disk', () => {
   it('come back as the records they were, with every field', () => {
     const store = open(16);
@@ -152,15 +159,8 @@ describe('the rows of a disk', () => {
   });
 
   it('give up the oldest of the disk with the most when all together are too many', () => {
-    const other = diskId('disk-2');
     const store = open(6);
-    store.receive({
-      type: 'opened',
-      disk: other,
-      number: 8,
-      epochMonotonicNs: 0n,
-      epochRealtimeNs: 0n,
-    });
+    openOther(store);
     add(store, [1, 2, 3, 4, 5, 6]);
     const records = batchOf([{ sequence: 1 }, { sequence: 2 }]);
     store.receive({ type: 'batch', disk: other, records, count: 2, lost: 0n });
@@ -173,15 +173,8 @@ describe('the rows of a disk', () => {
   });
 
   it('leave two disks that are level in a few steps when fewer are to be kept', () => {
-    const other = diskId('disk-2');
     const store = open(2000);
-    store.receive({
-      type: 'opened',
-      disk: other,
-      number: 8,
-      epochMonotonicNs: 0n,
-      epochRealtimeNs: 0n,
-    });
+    openOther(store);
     const made = Array.from({ length: 1000 }, (_, index) => ({ sequence: index + 1 }));
     add(store, made);
     store.receive({ type: 'batch', disk: other, records: batchOf(made), count: 1000, lost: 0n });
