@@ -3,13 +3,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { UserError } from '../../scripts/steps.mjs';
 
-/** `--kernel SERIES --rounds N --seconds N` over what is usual. */
+/** `--kernel SERIES --rounds N --seconds N` and the like over what is usual. */
 export function parseOptions(words, usual) {
   const options = { ...usual };
   while (words.length > 0) {
     const name = words.shift().replace(/^--/, '');
     if (!(name in options) || words.length === 0) throw new UserError(`unknown option ${name}`);
-    options[name] = name === 'kernel' ? words.shift() : Number(words.shift());
+    options[name] = typeof usual[name] === 'number' ? Number(words.shift()) : words.shift();
   }
   return options;
 }

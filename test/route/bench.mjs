@@ -2,6 +2,10 @@
 // bare daemon in C on the same module, loop and nbd, in one guest.
 //
 //   node test/route/bench.mjs [--rounds N] [--seconds N] [--kernel SERIES]
+//     [--only DEVICE+...] [--cells CELL+...]
+//
+// `--only` and `--cells` leave devices and cells out (by a part of a cell's name), for a
+// look at one thing: `--only engine+bare --cells 128`.
 //
 // A guest is emulated, so only ratios count: each is taken within a round, in which all
 // devices take turns at each cell, and shown as the median of the rounds.
@@ -18,11 +22,13 @@ const megabytes = 128;
 const dearest = 0.15;
 
 /** The devices: how each is made in the guest; the last line prints its node. */
-const devices = {
+const allDevices = {
   bare: bare('bare', 1),
   'bare, 2 threads': bare('bare2', 2),
   engine: engine('engine', { BIOSCOPE_THREADS: 2 }),
   'engine, 2 channels': engine('engine2', { BIOSCOPE_THREADS: 4 }),
+  // The trace's records without the payloads: what is left is the cost of keeping those.
+  'engine, no payloads': engine('unkept', { BIOSCOPE_THREADS: 2, BIOSCOPE_PAYLOAD_MIB: 0 }),
   'engine, no trace': engine('untraced', { BIOSCOPE_THREADS: 2, BIOSCOPE_TRACE: 'off' }),
   loop: [
     `truncate -s ${megabytes}M /dev/shm/loop`,
@@ -34,7 +40,6 @@ const devices = {
     'echo /dev/nbd0',
   ].join('\n'),
 };
-const names = Object.keys(devices);
 
 /** Which must cost no more than `dearest` of which. */
 const pairs = [
@@ -42,7 +47,7 @@ const pairs = [
   ['engine, 2 channels', 'bare, 2 threads'],
 ];
 
-const cells = {
+const allCells = {
   '4 KiB randread QD1': ['rw=randread', 'bs=4k', 'iodepth=1'],
   '4 KiB randwrite QD1': ['rw=randwrite', 'bs=4k', 'iodepth=1'],
   '4 KiB randread QD32': ['rw=randread', 'bs=4k', 'iodepth=32'],
@@ -50,7 +55,6 @@ const cells = {
   '128 KiB read QD4': ['rw=read', 'bs=128k', 'iodepth=4'],
   '128 KiB write QD4': ['rw=write', 'bs=128k', 'iodepth=4'],
 };
-const cellNames = Object.keys(cells);
 
 function bare(name, threads) {
   const sectors = megabytes * 2048;
@@ -73,7 +77,19 @@ function engine(name, environment) {
   ].join('\n');
 }
 
-function guestScript({ module, product, rounds, seconds }) {
+/** The entries of `all` that `words` (with + between them) pick; all of them without. */
+function chosen(all, words, picks) {
+  if (words === '') return all;
+  const entries = words.split('+').map((word) => {
+    const found = Object.entries(all).filter(([name]) => picks(name, word));
+    if (found.length === 0)
+      throw new UserError(`there is no "${word}"; there are: ${Object.keys(all).join(', ')}`);
+    return found;
+  });
+  return Object.fromEntries(entries.flat());
+}
+
+function guestScript({ module, product, devices, cells, rounds, seconds }) {
   const lines = [...preparation(module, product), 'modprobe nbd nbds_max=1'];
   const global = [`size=${megabytes}m`];
   const plan = { devices, megabytes, cells: Object.values(cells), global };
@@ -82,7 +98,12 @@ function guestScript({ module, product, rounds, seconds }) {
 }
 
 async function main(words) {
-  const options = parseOptions(words, { kernel: '6.12', rounds: 5, seconds: 1 });
+  const usual = { kernel: '6.12', rounds: 5, seconds: 1, only: '', cells: '' };
+  const options = parseOptions(words, usual);
+  const devices = chosen(allDevices, options.only, (name, word) => name === word.trim());
+  const cells = chosen(allCells, options.cells, (name, word) => name.includes(word.trim()));
+  const names = Object.keys(devices);
+  const cellNames = Object.keys(cells);
   await ensurePackages(['rig', 'build', 'tests', 'bench']);
   await buildPrograms();
   const kernel = await findKernel(options.kernel);
@@ -92,7 +113,7 @@ async function main(words) {
   const runs = options.rounds * cellNames.length * names.length;
   say(`${kernel.release}: ${runs} runs of ${options.seconds} s`);
   const result = await boot(kernel, {
-    script: guestScript({ module, product, ...options }),
+    script: guestScript({ ...options, module, product, devices, cells }),
     out,
     seconds: 600 + runs * (options.seconds + 4),
     memory: '4G',
@@ -103,28 +124,29 @@ async function main(words) {
   const rounds = Array.from({ length: options.rounds }, (_, round) =>
     readRound(join(out, `round-${round}.json`)),
   );
+  const of = (round, cell, name) => round.get(`${cell}-${names.indexOf(name)}`);
   const ratio = (cell, name, other) =>
-    median(
-      rounds.map(
-        (round) =>
-          round.get(`${cell}-${names.indexOf(name)}`) /
-          round.get(`${cell}-${names.indexOf(other)}`),
-      ),
-    );
+    median(rounds.map((round) => of(round, cell, name) / of(round, cell, other)));
   const width = Math.max(...cellNames.map((name) => name.length));
-  for (const other of ['bare', 'loop', 'nbd']) {
-    console.log(`\ntimes ${other}, median of ${options.rounds} rounds`);
+  const print = (title, value) => {
+    console.log(`\n${title}, median of ${options.rounds} rounds`);
     console.log(' '.repeat(width + 1) + names.map((name) => name.padStart(20)).join(''));
     cellNames.forEach((name, cell) => {
-      const values = names.map((device) => ratio(cell, device, other).toFixed(2).padStart(20));
+      const values = names.map((device) => value(cell, device).padStart(20));
       console.log(`${name.padEnd(width)} ${values.join('')}`);
     });
-  }
+  };
+  print('operations a second', (cell, name) =>
+    median(rounds.map((round) => of(round, cell, name))).toFixed(0),
+  );
+  for (const other of ['bare', 'loop', 'nbd'].filter((name) => names.includes(name)))
+    print(`times ${other}`, (cell, name) => ratio(cell, name, other).toFixed(2));
   console.log(
     `\nthe engine with its trace on, against the bare daemon; goal: at least ${1 - dearest}`,
   );
   let missed = 0;
   for (const [ours, other] of pairs) {
+    if (!names.includes(ours) || !names.includes(other)) continue;
     cellNames.forEach((name, cell) => {
       const value = ratio(cell, ours, other);
       if (value < 1 - dearest) missed += 1;
