@@ -4,6 +4,17 @@ import { captureFactsSchema } from './capture';
 import { errorSchema, holderSchema } from './errors';
 import { bytesSchema, diskIdSchema, nanosecondsSchema } from './units';
 
+/** A time in which nobody served the disk: its daemon had died. CLOCK_MONOTONIC, as in the trace. */
+export const gapSchema = z
+  .object({
+    /** The last sign of life of who served it before. */
+    from: nanosecondsSchema,
+    /** From then on requests arrive again. */
+    to: nanosecondsSchema,
+  })
+  .readonly();
+export type Gap = z.infer<typeof gapSchema>;
+
 export const routeNames = ['fuse-loop', 'dm-user'] as const;
 export type RouteName = (typeof routeNames)[number];
 
@@ -50,6 +61,8 @@ export const diskSchema = z
      * fails them.
      */
     hanging: z.boolean().optional(),
+    /** When nobody served it, oldest first: the newest such times, of those that its trace may know. */
+    gaps: z.array(gapSchema).readonly().optional(),
     /** Why this route and no better one; absent where it is the best, or was asked for. */
     routeReason: z.string().optional(),
     /** Plain sentences a user should know: a tail left out, powers missing. */

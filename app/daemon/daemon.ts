@@ -21,10 +21,12 @@ import { succeed } from './succeed';
 import { logToStderr as log } from './log';
 import { methods } from './methods';
 import { Recordings } from './recordings/recordings';
+import { showLife } from './signs-of-life';
 import { DaemonServer } from './server/server';
 import { takeOver } from './take-over';
 
 const STATISTICS_MS = 250;
+const LIFE_MS = 250;
 const REFRESH_MS = 1500;
 /** Looking at every process's files must not cost more than a thirtieth of a CPU. */
 const REFRESH_COST_FACTOR = 30;
@@ -84,6 +86,9 @@ async function main(): Promise<void> {
     const data = { disks: disks.statistics(), cpu: cpu.sample() };
     server.announceStatistics(() => data);
   }, STATISTICS_MS);
+  setInterval(() => {
+    if (disks.targets.tags().size > 0) showLife(paths.lock);
+  }, LIFE_MS);
   void cleared.then(() => endWhenIdle(disks, server, end));
   endOnSignals(disks, end);
   endWhenForgotten(paths, disks, end);

@@ -27,7 +27,7 @@ export async function succeed(
     const opened = await openAll(disks, paths, log);
     await addon.lockCode();
     await client.invoke('handOver', {});
-    return { pid, planned: true, opened };
+    return { pid, diedAt: null, opened };
   } finally {
     client.close();
   }

@@ -12,6 +12,7 @@ import {
   findLeftovers,
   type LeftoverOptions,
 } from './leftovers/clear-leftovers';
+import { lastSignOfLife } from './signs-of-life';
 
 export interface TakenOver {
   /** Every disk on the dm-user route is served again, or has failed. Never rejects. */
@@ -29,13 +30,14 @@ export async function takeOver(
   before: Predecessor | null,
   options: LeftoverOptions,
 ): Promise<TakenOver> {
-  const { privileges } = options;
+  const { paths, privileges } = options;
+  const diedAt = lastSignOfLife(paths.lock);
   const leftovers = findLeftovers(options);
   disks.adopt(leftovers.entries, leftovers.nextNumber);
   // A disk that is gone on with may begin a fresh trace, which no disk names yet.
   clearTraces(leftovers, options);
   const { pid } = leftovers;
-  const resumed = disks.targets.resumeAll(before ?? { pid, planned: false, opened: new Map() });
+  const resumed = disks.targets.resumeAll(before ?? { pid, diedAt, opened: new Map() });
   await clearMounts(options);
   const clear = () =>
     clearDevices(leftovers, options, (...leftover) => disks.settleLeftover(...leftover));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { NativeDisk } from '../../addon/addon';
 import type { RuntimePaths } from '../../client/runtime-directory';
 import type { Disk } from '../../contract/disk';
-import { bytes, diskId } from '../../contract/units';
+import { bytes, diskId, type Nanoseconds } from '../../contract/units';
 import type { Image } from '../images/inspect-image';
 import type { AttachedRoute, SavedTarget } from '../routes/route';
 
@@ -18,6 +18,8 @@ export interface DiskEntry {
   readonly mountDirectory: string;
   /** True once it is to go with its last user. */
   isLeaving: boolean;
+  /** Since when nobody has served its target; null while somebody does. */
+  unservedSince: Nanoseconds | null;
   /** A loop device of a daemon that died may be left of it; false once that has been looked for. */
   mayHaveLoop: boolean;
   /** The engine's part; null once it is closed. */
@@ -37,6 +39,7 @@ export function newEntry(image: Image, number: number, paths: RuntimePaths): Dis
     mountDirectory: join(paths.mounts, id),
     target: null,
     isLeaving: false,
+    unservedSince: null,
     mayHaveLoop: false,
     native: null,
     route: null,

@@ -22,6 +22,7 @@ import { newEntry, type DiskEntry } from './disk-entry';
 import { diskStatistics } from './disk-statistics';
 import { FailedLoops } from './failed-loops';
 import { removeState, writeState } from './state-file';
+import { monotonicNow } from '../signs-of-life';
 import { TargetDisks, unservedText } from './target-disks';
 import type { TraceOptions } from './trace-options';
 
@@ -326,6 +327,7 @@ export class DiskTable {
     entry.native = null;
     entry.route = null;
     entry.identity = null;
+    if (hanging) entry.unservedSince = monotonicNow();
     const device = hanging || route.target === null ? entry.disk.device : null;
     this.change(entry, {
       state: 'failed',
@@ -417,8 +419,8 @@ export class DiskTable {
       pid: process.pid,
       nextNumber: this.nextNumber,
       disks: [...this.entries.values()].map((entry) => {
-        const { disk, label, mountDirectory, target, isLeaving, mayHaveLoop } = entry;
-        return { disk, label, mountDirectory, target, isLeaving, mayHaveLoop };
+        const { disk, label, mountDirectory, target, isLeaving, mayHaveLoop, unservedSince } = entry;
+        return { disk, label, mountDirectory, target, isLeaving, mayHaveLoop, unservedSince };
       }),
     });
   }

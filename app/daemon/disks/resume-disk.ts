@@ -5,6 +5,7 @@
 import type { NativeAddon, NativeDisk } from '../../addon/addon';
 import type { TargetState } from '../../privileged/targets';
 import { BioscopeError, toErrorValue } from '../../contract/errors';
+import type { Nanoseconds } from '../../contract/units';
 import { quote } from '../images/image-errors';
 import { serveTarget, type DmUserOptions } from '../routes/dm-user-route';
 import type { SavedTarget } from '../routes/route';
@@ -17,6 +18,12 @@ export interface ResumeRequest extends AttachRequest {
   readonly channels?: number[] | undefined;
 }
 
+export interface Resumed extends Attached {
+  readonly tracePath: string;
+  /** From when on it is served. */
+  readonly since: Nanoseconds;
+}
+
 /**
  * All or nothing, and the target stays whatever happens. With `resumeTrace` the trace
  * goes on in its file, and in a fresh one beside it if that has another shape.
@@ -26,11 +33,11 @@ export async function resumeDisk(
   request: ResumeRequest,
   addon: NativeAddon,
   options: DmUserOptions,
-): Promise<Attached & { readonly tracePath: string }> {
+): Promise<Resumed> {
   const { native, tracePath } = await reopenImage(request, addon, options);
   try {
     refuseSmallImage(request, native);
-    const route = await serveTarget(
+    const { route, since } = await serveTarget(
       {
         native,
         fileName: request.image.name,
@@ -41,7 +48,7 @@ export async function resumeDisk(
       options,
       request,
     );
-    return { native, route, tracePath, notes: [...request.image.notes, ...route.notes] };
+    return { native, route, tracePath, since, notes: [...request.image.notes, ...route.notes] };
   } catch (thrown) {
     await native.close();
     throw thrown;

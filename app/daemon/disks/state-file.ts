@@ -14,7 +14,7 @@ import {
 import { z } from 'zod';
 import { diskSchema } from '../../contract/disk';
 import { BioscopeError, toErrorValue } from '../../contract/errors';
-import { encodeJson } from '../../contract/units';
+import { encodeJson, nanosecondsSchema } from '../../contract/units';
 import type { Log } from '../log';
 
 const stateSchema = z.object({
@@ -32,6 +32,8 @@ const stateSchema = z.object({
       target: z.object({ tag: z.string(), foreign: z.boolean() }).nullish(),
       /** It goes with its last user. */
       isLeaving: z.boolean().optional(),
+      /** Nobody serves its target since then. */
+      unservedSince: nanosecondsSchema.nullish(),
       /** It has failed, and a loop device may be left of it: nobody could look yet. */
       mayHaveLoop: z.boolean().optional(),
     }),

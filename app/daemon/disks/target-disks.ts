@@ -5,9 +5,9 @@
  */
 import { closeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Disk } from '../../contract/disk';
+import type { Disk, Gap } from '../../contract/disk';
 import { BioscopeError, toErrorValue } from '../../contract/errors';
-import { bytes, type DiskId } from '../../contract/units';
+import { bytes, type DiskId, type Nanoseconds } from '../../contract/units';
 import { ownTag, type TargetState, type TargetVerbs } from '../../privileged/targets';
 import { scanHolders } from '../holders/scan-holders';
 import { errnoOf, quote } from '../images/image-errors';
@@ -43,6 +43,8 @@ export interface OpenedTarget {
   readonly channels: number[];
 }
 
+/** Of each disk. */
+const GAPS_KEPT = 64;
 /** How often somebody that held up an abort or a removal is tried again. */
 const CLEAR_TRIES = 20;
 const CLEAR_PAUSE_MS = 100;
@@ -306,7 +308,7 @@ export class TargetDisks {
   async tryAgain(entry: DiskEntry): Promise<Disk> {
     const underWay = this.resuming.get(entry);
     if (!underWay) this.table.change(entry, { state: 'attaching', failure: null });
-    await (underWay ?? this.resume(entry, { pid: 0, planned: true, opened: new Map() }));
+    await (underWay ?? this.resume(entry, { pid: 0, diedAt: null, opened: new Map() }));
     if (entry.disk.failure) throw BioscopeError.from(entry.disk.failure);
     return entry.disk;
   }
@@ -327,6 +329,7 @@ export class TargetDisks {
   private async goOn(entry: DiskEntry, before: Predecessor): Promise<void> {
     const { target, disk } = entry;
     if (target === null) return;
+    entry.unservedSince ??= before.diedAt;
     void this.takeImage(entry); // what is wrong with it is said below
     let gone = false;
     try {
@@ -346,11 +349,10 @@ export class TargetDisks {
       );
       entry.identity = image.identity;
       const notes = [...disk.notes, ...gapNotes(before)];
-      this.table.served(
-        entry,
-        { ...attached, notes },
-        { tracePath: attached.tracePath, size: disk.size },
-      );
+      const { tracePath, since } = attached;
+      const gaps = gapsOf(entry, since);
+      entry.unservedSince = null;
+      this.table.served(entry, { ...attached, notes }, { tracePath, size: disk.size, gaps });
     } catch (thrown) {
       const { message, errno } = toErrorValue(thrown);
       this.options.log(`cannot go on with ${disk.id}: ${message}`);
@@ -415,8 +417,8 @@ export class TargetDisks {
 /** The daemon before this one. */
 export interface Predecessor {
   readonly pid: number;
-  /** True when it handed over; false when it died. */
-  readonly planned: boolean;
+  /** When it showed life last; null when it handed over. */
+  readonly diedAt: Nanoseconds | null;
   /** By the target's tag. */
   readonly opened: ReadonlyMap<string, OpenedTarget>;
 }
@@ -430,10 +432,15 @@ export function unservedText(saved: SavedTarget, device: string, imagePath: stri
   return ` ${device} was made by hand: its requests wait, or fail, as its table says, until it is served again (bioscope adopt ${saved.tag} ${quote(imagePath)}). To fail what waits: ${abortCommand(saved)}`;
 }
 
+function gapsOf({ disk, unservedSince: from }: DiskEntry, to: Nanoseconds): readonly Gap[] {
+  const { gaps = [] } = disk;
+  return from === null ? gaps : [...gaps, { from, to }].slice(-GAPS_KEPT);
+}
+
 const clock = () => new Date().toTimeString().slice(0, 8);
 
-function gapNotes({ pid, planned }: Predecessor): readonly string[] {
-  if (planned) return [];
+function gapNotes({ pid, diedAt }: Predecessor): readonly string[] {
+  if (diedAt === null) return [];
   return [
     `The daemon that served it (process ${pid}) ended unexpectedly; another has served it since ${clock()}. Requests waited meanwhile and none was lost, though some may have been executed twice; what the old daemon was serving at its end has no row in the trace.`,
   ];

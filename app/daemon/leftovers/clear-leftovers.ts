@@ -47,12 +47,13 @@ export function findLeftovers({ paths, log }: Pick<LeftoverOptions, 'paths' | 'l
   const saved = state?.disks ?? [];
   const entries = saved.map((one): DiskEntry => {
     const { disk, label, mountDirectory, target = null, isLeaving = false } = one;
+    const { unservedSince = null } = one;
     const next: Disk = goesOn(one)
       ? { ...disk, state: 'attaching', holders: [] }
       : failedDisk(disk, state);
     const mayHaveLoop = !goesOn(one) && target === null && mayHaveLeft(one);
     const rest = { identity: null, label, mountDirectory, target, isLeaving, mayHaveLoop };
-    return { ...rest, disk: next, native: null, route: null };
+    return { ...rest, unservedSince, disk: next, native: null, route: null };
   });
   return {
     entries,

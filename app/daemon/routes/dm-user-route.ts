@@ -5,6 +5,7 @@
  */
 import { basename } from 'node:path';
 import type { Holder } from '../../contract/errors';
+import type { Nanoseconds } from '../../contract/units';
 import {
   targetName,
   type TargetOptions,
@@ -15,6 +16,7 @@ import { scanFileHolders, scanHolders } from '../holders/scan-holders';
 import { errnoOf } from '../images/image-errors';
 import type { Log } from '../log';
 import { moduleState } from '../machine/dm-user-module';
+import { monotonicNow } from '../signs-of-life';
 import type { SystemRoots } from '../system/roots';
 import { allOrNothing, type Rollback } from '../rollback';
 import type { AttachedRoute, Route, RouteRequest, SavedTarget, TargetControl } from './route';
@@ -107,21 +109,22 @@ async function plainIfRefused<Result>(
 /**
  * Goes on serving a target that is there already: one whose daemon has died, or one
  * made by hand. `channels` were opened before, or are opened now; the engine owns those
- * that are taken out of the list.
+ * that are taken out of the list. `since`: just before the first request can be read.
  */
 export async function serveTarget(
   request: RouteRequest,
   options: DmUserOptions,
   target: { readonly saved: SavedTarget; readonly state: TargetState; channels?: number[] },
-): Promise<AttachedRoute> {
+): Promise<{ readonly route: AttachedRoute; readonly since: Nanoseconds }> {
   const { saved, state } = target;
   const channels = target.channels?.splice(0) ?? (await openChannels(options, saved));
+  const since = monotonicNow();
   await request.native.startDmUser({ channels });
   if (!saved.foreign && (await isSuspended(options, target))) {
     // The old daemon ended in the middle of a change of size; nobody else lets requests through.
     await options.targets.resume(saved.tag);
   }
-  return attachedRoute(request, options, { saved, state, notes: [] });
+  return { route: attachedRoute(request, options, { saved, state, notes: [] }), since };
 }
 
 /** The state known from before a hand-over may be an old one. */

@@ -8,6 +8,7 @@ import {
   readlinkSync,
   rmSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,10 +17,12 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { prepareRuntimeDirectory, type RuntimePaths } from '../../../app/client/runtime-directory';
 import { BioscopeError, type Holder } from '../../../app/contract/errors';
 import type { Disk } from '../../../app/contract/disk';
+import { nanoseconds } from '../../../app/contract/units';
 import { DiskTable } from '../../../app/daemon/disks/disk-table';
 import type { OpenedTarget } from '../../../app/daemon/disks/target-disks';
 import { scanHolders } from '../../../app/daemon/holders/scan-holders';
 import { clearDevices, findLeftovers } from '../../../app/daemon/leftovers/clear-leftovers';
+import { lastSignOfLife, showLife } from '../../../app/daemon/signs-of-life';
 import { rootPrivileges } from '../../../app/privileged/root';
 import { FakeAddon, errnoError } from './fake-addon';
 import { FakeTargets } from './fake-targets';
@@ -30,7 +33,8 @@ vi.mock('../../../app/daemon/holders/scan-holders', async (original) => {
 });
 
 const trace = { threads: 4, ringCapacity: 1024, payloadLimit: 4096, trace: true };
-const died = { pid: 4321, planned: false, opened: new Map<string, OpenedTarget>() };
+const diedAt = nanoseconds(1_000_000n);
+const died = { pid: 4321, diedAt, opened: new Map<string, OpenedTarget>() };
 
 let directory: string;
 let paths: RuntimePaths;
@@ -314,6 +318,53 @@ describe('a daemon that died', () => {
     expect(targets.get(tagOfDisk(disk)).aborts).toBe(0);
   });
 
+  test('leaves a gap: from its last sign of life to the next one’s first request', async () => {
+    await disks.attach(image, false);
+    expect(disks.list()[0]?.gaps).toBeUndefined();
+    const before = process.hrtime.bigint();
+    const next = await nextDaemon();
+    await next.targets.resumeAll(died);
+    const gaps = next.list()[0]?.gaps ?? [];
+    expect(gaps).toEqual([{ from: diedAt, to: expect.any(BigInt) as bigint }]);
+    expect(gaps[0]?.to).toBeGreaterThan(before);
+    expect(gaps[0]?.to).toBeLessThan(process.hrtime.bigint());
+
+    // Another one, after which the image is not there: the gap lasts until it is attached again.
+    rmSync(image);
+    const later = nanoseconds(process.hrtime.bigint());
+    const third = await nextDaemon();
+    await third.targets.resumeAll({ ...died, diedAt: later });
+    expect(third.list()[0]).toMatchObject({ state: 'failed', gaps });
+    const fourth = await nextDaemon();
+    await fourth.targets.resumeAll({ ...died, diedAt: nanoseconds(process.hrtime.bigint()) });
+    writeFileSync(image, Buffer.alloc(8192));
+    const again = await fourth.attach(image, false);
+    expect(again.gaps).toEqual([...gaps, { from: later, to: expect.any(BigInt) as bigint }]);
+  });
+
+  test('leaves no gap where it handed over', async () => {
+    await disks.attach(image, false);
+    const next = await nextDaemon();
+    await next.targets.resumeAll({ ...died, diedAt: null });
+    expect(next.list()[0]).toMatchObject({ state: 'attached', gaps: [] });
+  });
+
+  test('shows life by the time of its lock', () => {
+    writeFileSync(paths.lock, '');
+    showLife(paths.lock);
+    const sign = lastSignOfLife(paths.lock);
+    const now = process.hrtime.bigint();
+    expect(sign).toBeLessThanOrEqual(now);
+    // A tick of the file system's clock, and a machine that is busy.
+    expect(sign).toBeGreaterThan(now - 10_000_000_000n);
+    const old = new Date(Date.now() - 60_000);
+    utimesSync(paths.lock, old, old);
+    expect(Number(process.hrtime.bigint() - lastSignOfLife(paths.lock)) / 1e9).toBeGreaterThan(59);
+    rmSync(paths.lock);
+    showLife(paths.lock);
+    expect(lastSignOfLife(paths.lock)).toBeGreaterThan(now);
+  });
+
   test('a target that is gone fails its disk and says so', async () => {
     await disks.attach(image, false);
     targets.targets.clear();
@@ -478,7 +529,7 @@ describe('handing over', () => {
     expect(targets.targets.size).toBe(1);
     const leftovers = findLeftovers({ paths, log: () => undefined });
     next.adopt(leftovers.entries, leftovers.nextNumber);
-    await next.targets.resumeAll({ pid: 1, planned: true, opened });
+    await next.targets.resumeAll({ pid: 1, diedAt: null, opened });
     expect(next.list()[0]).toMatchObject({ state: 'attached', notes: [] });
     expect([...addon.open][0]).toMatchObject({ channels: [102, 103] });
     expect(targets.get(saved.tag).suspended).toBe(false);
@@ -495,7 +546,7 @@ describe('handing over', () => {
     rmSync(image);
     const next = await nextDaemon();
     const opened = new Map([[saved.tag, { state, channels }]]);
-    await next.targets.resumeAll({ pid: 1, planned: true, opened });
+    await next.targets.resumeAll({ pid: 1, diedAt: null, opened });
     expect(next.list()[0]).toMatchObject({ state: 'failed', hanging: true });
     expect(openFiles()).not.toContain(unread);
   });
