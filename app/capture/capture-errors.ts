@@ -61,10 +61,13 @@ export const damagedCapture = (path: string, where: string): BioscopeError =>
     { errno: 'EBADMSG' },
   );
 
-/** Whole, by its checksum, but nothing that was recorded. `where`: as for `damagedCapture`. */
-export const impossibleRequests = (path: string, where: string): BioscopeError =>
+/**
+ * Whole, by its checksum, but nothing that was recorded. `where`: as for `damagedCapture`;
+ * `what` is wrong there, e.g. "request 17 ends before it begins".
+ */
+export const impossibleRequests = (path: string, where: string, what: string): BioscopeError =>
   new BioscopeError(
     'CAPTURE_DAMAGED',
-    `${path} is damaged: ${where} has numbers that no request can have. Record it, or import it, again.`,
+    `${path} is damaged: ${where} has numbers that no request can have: ${what}. Record it, or import it, again.`,
     { errno: 'EBADMSG' },
   );

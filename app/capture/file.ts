@@ -25,6 +25,7 @@ import {
 } from './capture-errors';
 import { toRecords, type BodyLayout } from './columns';
 import { fromMetadata, type CaptureHeader } from './header';
+import { impossibility } from './possible';
 
 /** Where a batch lies. */
 export interface BatchPlace {
@@ -140,8 +141,8 @@ export class CaptureFile {
     if (this.checksum(bytes.subarray(HEAD_BYTES), 0) !== head.sumRecords) {
       throw damagedCapture(this.path, describe(index, head));
     }
-    if (!isSane(room, layout, head.rows))
-      throw impossibleRequests(this.path, describe(index, head));
+    const wrong = impossibility(room, layout, head);
+    if (wrong !== null) throw impossibleRequests(this.path, describe(index, head), wrong);
     return { rows: head.rows, body: room, layout };
   }
 
@@ -218,22 +219,6 @@ export class CaptureFile {
       done += count;
     }
   }
-}
-
-/** Of the high word: no number of a request reaches 2^53, and no length 2^33. */
-const SEQUENCE_HIGH = 2 ** 21;
-const LENGTH_HIGH = 2;
-
-/** Whether requests can be like these: what reads them counts with numbers that are exact below 2^53. */
-function isSane(body: ArrayBuffer, layout: BodyLayout, rows: number): boolean {
-  const [sequence = 0, , , , length = 0] = layout.columns;
-  const sequences = new Uint32Array(body, sequence, 2 * rows);
-  const lengths = new Uint32Array(body, length, 2 * rows);
-  for (let high = 1; high < 2 * rows; high += 2) {
-    if ((sequences[high] ?? 0) >= SEQUENCE_HIGH || (lengths[high] ?? 0) >= LENGTH_HIGH)
-      return false;
-  }
-  return true;
 }
 
 /** Where the payload of a row lies within its batch's payloads; null when it has none. */

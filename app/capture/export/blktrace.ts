@@ -30,6 +30,8 @@ const MINOR_BITS = 20;
 const LOOP_MAJOR = 7;
 /** One of those that Linux leaves to local use. */
 const LOCAL_MAJOR = 240;
+/** An event has 32 bits for the bytes of its request: these are the most whole sectors. */
+const MOST_BYTES = 0xffff_fe00n;
 
 const actions: Readonly<Record<MomentKind, number>> = {
   arrival: blkAction.queue | (category.queue << CATEGORY_SHIFT),
@@ -78,7 +80,7 @@ export function writeBlktrace(
     event.writeUInt32LE(++number >>> 0, eventAt.sequence);
     event.writeBigUInt64LE(time, eventAt.time);
     event.writeBigUInt64LE(record?.sector ?? 0n, eventAt.sector);
-    event.writeUInt32LE(Number((record?.length ?? 0n) & 0xffff_ffffn), eventAt.bytes);
+    event.writeUInt32LE(Number(shortened(record?.length ?? 0n)), eventAt.bytes);
     event.writeUInt32LE(action >>> 0, eventAt.action);
     event.writeUInt32LE(0, eventAt.pid);
     event.writeUInt32LE(record ? device : 0, eventAt.device);
@@ -92,16 +94,25 @@ export function writeBlktrace(
     output.write(data);
   };
   let start: bigint | null = null;
+  let latest = 0n;
+  let longer = 0;
   for (const { time, kind, record } of momentsOf(requests)) {
     if (start === null) {
       start = time;
       const realtime = time - header.epochMonotonicNs + header.epochRealtimeNs;
       const clock = Buffer.alloc(8);
-      clock.writeUInt32LE(Number(realtime / SECOND), 0);
-      clock.writeUInt32LE(Number(realtime % SECOND), 4);
+      clock.writeUInt32LE(Number(BigInt.asUintN(32, realtime / SECOND)), 0);
+      clock.writeUInt32LE(Number(BigInt.asUintN(32, realtime % SECOND)), 4);
       put(0n, blkAction.timestamp | (category.notify << CATEGORY_SHIFT), null, clock);
     }
-    put(time - start, actionOf(kind, record), record, new Uint8Array(0));
+    // Nothing is before the event before it, whatever the clocks of the capture say.
+    if (time - start > latest) latest = time - start;
+    put(latest, actionOf(kind, record), record, new Uint8Array(0));
+    if (kind === 'arrival' && record.length > MOST_BYTES) longer++;
   }
-  return [];
+  return longer === 0
+    ? []
+    : [`${longer} requests of 4 GiB and more are shorter there: its events have 32 bits for them.`];
 }
+
+const shortened = (length: bigint): bigint => (length > MOST_BYTES ? MOST_BYTES : length);

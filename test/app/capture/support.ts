@@ -1,4 +1,4 @@
-/** Records made up for captures: every field differs, and 64-bit ones use all their bits. */
+/** Records made up for captures: every field differs, and sectors are as large as they may be. */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { NativeAddon } from '../../../app/addon/addon';
@@ -41,6 +41,7 @@ export interface RecordFields {
   readonly error?: number;
   readonly operation: number;
   readonly result?: number;
+  readonly route?: number;
   readonly marks?: number;
   readonly disk?: number;
 }
@@ -61,7 +62,7 @@ export function recordsOf(list: readonly RecordFields[]): ArrayBuffer {
     view.setUint16(at.error, fields.error ?? 0, true);
     view.setUint8(at.operation, fields.operation);
     view.setUint8(at.result, fields.result ?? 0);
-    view.setUint8(at.route, 1);
+    view.setUint8(at.route, fields.route ?? 1);
     view.setUint8(at.marks, fields.marks ?? 0);
     view.setUint32(at.disk, fields.disk ?? 3, true);
   });
@@ -78,7 +79,7 @@ export function madeUp(first: number, count: number): ArrayBuffer {
       sequence,
       arrival,
       completion: arrival + 500n + (sequence % 97n) * 1_000n,
-      sector: sequence % 5n === 0n ? (1n << 63n) + sequence : (sequence * 8n) % 1_000_000n,
+      sector: sequence % 5n === 0n ? (1n << 52n) + sequence : (sequence * 8n) % 1_000_000n,
       length: (1n + (sequence % 16n)) * 4096n,
       flags: Number(sequence % 2n) * 8 + Number(sequence % 3n) * 16,
       backendDelay: Number(sequence % 1000n),
