@@ -12,6 +12,7 @@ import { currentColours, useColours } from './colours';
 import { MapController } from './map/map-controller';
 import { mapPicture } from './map/map-picture';
 import { offerSaving } from './saving';
+import { shownGaps, useShownGaps } from './shown-gaps';
 
 /** Shows the request in the table, if it is still there. */
 async function goTo(sequence: number): Promise<void> {
@@ -34,6 +35,7 @@ export function MapTab({
   const [count, setCount] = useState(0);
   const brush = useBrush();
   const colours = useColours();
+  const gaps = useShownGaps();
   const sectors = Math.max(8, Number(disk.size) / SECTOR_BYTES);
 
   useEffect(() => {
@@ -62,8 +64,8 @@ export function MapTab({
     controller.current = made;
     const withdraw = offerSaving(
       {
-        draw: (...run) => mapPicture(made.plane).draw(...run),
-        rows: (result) => mapPicture(made.plane).rows(result),
+        draw: (...run) => mapPicture(made.plane, shownGaps()).draw(...run),
+        rows: (result) => mapPicture(made.plane, []).rows(result),
       },
       () => newest && { result: newest, size: made.size },
     );
@@ -77,6 +79,8 @@ export function MapTab({
   }, [disk.id, sectors, onHover]);
   useEffect(() => controller.current?.setBrush(brush), [brush]);
   useEffect(() => controller.current?.setColours(colours), [colours]);
+  // Another disk has another controller.
+  useEffect(() => controller.current?.setGaps(gaps), [gaps, disk.id, sectors]);
 
   return (
     <div className="map-tab">

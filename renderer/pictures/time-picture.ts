@@ -1,9 +1,11 @@
 /** Rates, latency and depth along time: the series of the four charts, and how they are saved. */
 import type { TimeResult } from '../trace/worker/derived/time';
+import type { Gap } from '../trace/worker/protocol';
 import { families, FAMILIES, READ, WRITE } from '../trace/worker/derived/rows';
 import { formatDuration, formatRate, formatThroughput } from '../widgets/numbers';
 import { timeTicks } from './axis';
 import type { Colours } from './colours';
+import { drawGaps } from './gap-bands';
 import type { Picture, PlotArea } from './picture';
 import type { Surface } from './surface';
 
@@ -170,7 +172,8 @@ function drawChart(
   }
 }
 
-export const timePicture: Picture<TimeResult> = {
+/** The charts as they are saved, with `gaps` in which nobody served. */
+export const timePicture = (gaps: readonly Gap[]): Picture<TimeResult> => ({
   draw: (surface, { width, height }, result, colours) => {
     const { bins } = result;
     if (!bins) return;
@@ -185,6 +188,8 @@ export const timePicture: Picture<TimeResult> = {
     }
     const x = seconds.map((second) => place(second * 1e9));
     const each = (height - BOTTOM) / charts.length;
+    const whole = { left: LEFT, top: 0, width: plotWidth, height: height - BOTTOM };
+    drawGaps(surface, whole, { from, to }, gaps, colours);
     charts.forEach((chart, index) => {
       const area = {
         left: LEFT,
@@ -210,4 +215,4 @@ export const timePicture: Picture<TimeResult> = {
       ]),
     ];
   },
-};
+});

@@ -8,8 +8,11 @@ import { rounded } from './brush';
 import { setBrush } from './brushing';
 import { useSize } from './canvas-picture';
 import { type Colours, useColours } from './colours';
+import { drawGaps } from './gap-bands';
 import { NothingYet } from './nothing-yet';
 import { offerSaving } from './saving';
+import { shownGaps, useShownGaps } from './shown-gaps';
+import { CanvasSurface } from './surface';
 import { type Chart, type Charts, chartsOf, extremes, timePicture } from './time-picture';
 import { useDerived } from './use-derived';
 
@@ -105,6 +108,14 @@ function optionsOf(
       })),
     ],
     hooks: {
+      drawAxes: [
+        ({ ctx, bbox, scales: { x } }) => {
+          const seen = { from: (x?.min ?? 0) * 1e9, to: (x?.max ?? 1) * 1e9 };
+          ctx.save();
+          drawGaps(new CanvasSurface(ctx, 1), bbox, seen, shownGaps(), colours);
+          ctx.restore();
+        },
+      ],
       setCursor: [(plot) => hovered(plot.cursor.idx ?? null)],
       setSelect: [
         (plot) => {
@@ -135,6 +146,8 @@ function TimeChart(props: {
   /** What hooks read: they live as long as the plot. */
   const newest = useRef({ chart, seconds });
   const names = chart.series.map(({ name }) => name).join(' ');
+  const gaps = useShownGaps();
+  useEffect(() => plot.current?.redraw(), [gaps]);
   useEffect(() => {
     newest.current = { chart, seconds };
     plot.current?.setData(dataOf(chart, seconds));
@@ -217,7 +230,14 @@ export function TimeTab() {
     newest.current = result;
   }, [result]);
   useEffect(
-    () => offerSaving(timePicture, () => newest.current && { result: newest.current, size: SAVED }),
+    () =>
+      offerSaving(
+        {
+          draw: (...run) => timePicture(shownGaps()).draw(...run),
+          rows: (one) => timePicture([]).rows(one),
+        },
+        () => newest.current && { result: newest.current, size: SAVED },
+      ),
     [],
   );
   const charts = useMemo(() => (result?.bins ? chartsOf(result) : null), [result]);

@@ -5,7 +5,7 @@
  */
 import { LITTLE_ENDIAN, RECORD_BYTES } from '../../app/contract/trace';
 import { bioscopeTraceRecordOffsets as at } from '../../app/contract/wire.gen';
-import type { Frame } from './worker/protocol';
+import type { Frame, ShownGap } from './worker/protocol';
 
 const HIGH = 0x1_0000_0000;
 const noRecords = new DataView(new ArrayBuffer(0));
@@ -15,11 +15,15 @@ export class RowView {
   #offset = 0;
   #epoch = 0n;
   #gone: readonly number[] = [];
+  #gaps: Frame['gaps'] = [];
+  #from = 0;
 
   /** Reads the rows of `frame` from now on. */
   open(frame: Frame): void {
     this.openRecords(frame.records, frame.epochMonotonicNs);
     this.#gone = frame.gone;
+    this.#gaps = frame.gaps;
+    this.#from = frame.from;
   }
 
   openRecords(records: ArrayBuffer, epochMonotonicNs: bigint): void {
@@ -27,6 +31,7 @@ export class RowView {
     this.#epoch = epochMonotonicNs;
     this.#offset = 0;
     this.#gone = [];
+    this.#gaps = [];
   }
 
   /** Moves to the row `index` of the frame. */
@@ -38,6 +43,13 @@ export class RowView {
   /** The row has left since it was sorted: only its sequence is known. */
   get isGone(): boolean {
     return this.#gone.length > 0 && this.#gone.includes(this.#offset / RECORD_BYTES);
+  }
+
+  /** The line of a gap is here, and no row: there is no record. */
+  get gap(): ShownGap | null {
+    if (this.#gaps.length === 0) return null;
+    const ordinal = this.#from + this.#offset / RECORD_BYTES;
+    return this.#gaps.find((gap) => gap.ordinal === ordinal) ?? null;
   }
 
   #wide(field: number): number {

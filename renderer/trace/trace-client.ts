@@ -18,6 +18,7 @@ import {
   type PayloadSearch,
   type Query,
   type QueryAnswer,
+  type ShownGap,
   type TraceTotals,
   type WorkerMessage,
   type WorkerRequest,
@@ -36,6 +37,8 @@ export interface FrameCounts {
   /** How far the rows are sorted, 0 … 1; null when the order asked for is the one that is shown. */
   readonly sortProgress: number | null;
   readonly totals: readonly TraceTotals[];
+  /** When nobody served the disk, oldest first; the same array as long as they are the same. */
+  readonly gaps: readonly ShownGap[];
 }
 
 const COUNTS_EVERY_MS = 100;
@@ -49,6 +52,7 @@ const noCounts: FrameCounts = {
   search: null,
   sortProgress: null,
   totals: [],
+  gaps: [],
 };
 
 const worker = new Worker(new URL('./worker/worker.ts', import.meta.url), {
@@ -71,16 +75,25 @@ let counts = noCounts;
 let countsTimer: number | null = null;
 let isDrawRequested = false;
 
+function areSameGaps(one: readonly ShownGap[], other: readonly ShownGap[]): boolean {
+  return (
+    one.length === other.length &&
+    one.every(({ from, to }, index) => other[index]?.from === from && other[index].to === to)
+  );
+}
+
 function updateCounts(): void {
   countsTimer = null;
   const { frame, bottom } = traceSession;
   if (!frame) return;
   const { matched, total, heldBack, left, search, totals } = frame;
-  const below = Math.max(0, Math.floor(frame.end - bottom));
+  const lines = frame.gaps.filter(({ ordinal }) => ordinal !== null && ordinal >= bottom).length;
+  const below = Math.max(0, Math.floor(frame.end - bottom) - lines);
+  const gaps = areSameGaps(counts.gaps, frame.gaps) ? counts.gaps : frame.gaps;
   // The same order made anew, of newer rows, goes on unseen.
   const isOther = !isSameSorting(frame.sorting, useTraceView.getState().sorting);
   const sortProgress = isOther ? (frame.sortProgress ?? 0) : null;
-  counts = { matched, total, heldBack, left, below, search, sortProgress, totals };
+  counts = { matched, total, heldBack, left, below, search, sortProgress, totals, gaps };
   for (const listener of countListeners) listener();
 }
 
@@ -184,9 +197,25 @@ export const frameCounts = {
   snapshot: (): FrameCounts => counts,
 };
 
+/** The end of the newest gap that the worker knows, a disk. */
+const toldGaps = new Map<DiskId, bigint | undefined>();
+
+/** Tells the worker when nobody served the disks, as the daemon knows it. */
+function tellGaps(): void {
+  for (const { id, gaps = [] } of useDisks.getState().disks) {
+    const newest = gaps.at(-1)?.to;
+    if (toldGaps.get(id) === newest) continue;
+    toldGaps.set(id, newest);
+    const times = gaps.map(({ from, to }) => ({ from: Number(from), to: Number(to) }));
+    post({ type: 'gaps', disk: id, gaps: times });
+  }
+}
+
 /** Asks for the feed's port, and again whenever main sends a new one (the feed was restarted). */
 export async function openTrace(): Promise<void> {
   post({ type: 'keep', rows: useRowsKept.getState().rows });
+  useDisks.subscribe(tellGaps);
+  tellGaps();
   useRowsKept.subscribe(({ rows }) => post({ type: 'keep', rows }));
   window.addEventListener('message', (event) => {
     const [port] = event.ports;

@@ -90,6 +90,11 @@ export class TraceSession {
     return this.#selection && 'sequence' in this.#selection ? this.#selection.sequence : null;
   }
 
+  /** The ordinal of the selected row, where it is known. */
+  get selectedOrdinal(): number | null {
+    return this.#selectedOrdinal;
+  }
+
   /** The sequences of the selected rows, first to last; null unless there are several. */
   get range(): { readonly first: number; readonly last: number } | null {
     const from = this.#rangeFrom;
@@ -207,7 +212,7 @@ export class TraceSession {
   selectAt(ordinal: number, extend = false): boolean {
     this.#holdStill();
     const sequence = this.#sequenceAt(ordinal);
-    if (sequence !== null && this.#row.isGone) return false;
+    if (this.#isLine(ordinal) || (sequence !== null && this.#row.isGone)) return false;
     const canExtend = extend && this.#state.getState().sorting === null;
     this.#rangeFrom = canExtend ? (this.#rangeFrom ?? this.selectedSequence) : null;
     this.#selection = sequence === null ? { ordinal } : { sequence };
@@ -345,10 +350,8 @@ export class TraceSession {
       words.length === 0 ? null : { kind: 'word', field: 'operation', words };
     const visible = Math.ceil(this.#visible) + 1;
     const from = Math.floor(this.#top) - visible;
-    const top = Math.floor(this.#top);
-    const topSequence = this.#sequenceAt(top);
     if (following || this.#shownSorting !== null) this.#anchor = null;
-    else if (topSequence !== null) this.#anchor = { sequence: topSequence, ordinal: top };
+    else this.#anchor = this.#topRow() ?? this.#anchor;
     this.#isDirty = false;
     this.#isWaiting = true;
     this.#send({
@@ -373,7 +376,7 @@ export class TraceSession {
   #place(following: boolean): Place {
     return {
       following,
-      topSequence: this.#sequenceAt(Math.floor(this.#top)),
+      topSequence: this.#topRow()?.sequence ?? null,
       selected: this.selectedSequence,
       clearedThrough: this.#clearedThrough,
       pausedAt: this.#pausedAt,
@@ -411,19 +414,37 @@ export class TraceSession {
     this.#clampTop(false);
   }
 
-  /** `ordinal`, or the next one in that direction whose row has not left since it was sorted. */
+  /** `ordinal`, or the next one in that direction that is a row, and has not left since it was sorted. */
   #keptFrom(ordinal: number, step: 1 | -1): number {
-    for (let next = ordinal; this.#sequenceAt(next) !== null; next += step) {
+    let nearest = ordinal;
+    while (this.#isLine(nearest)) nearest += step;
+    for (let next = nearest; ; next += step) {
+      if (this.#isLine(next)) continue;
+      if (this.#sequenceAt(next) === null) break;
       if (!this.#row.isGone) return next;
     }
-    return ordinal;
+    const { first = 0, end = 0 } = this.#frame ?? {};
+    return nearest >= first && nearest < end ? nearest : ordinal;
   }
 
   #sequenceAt(ordinal: number): number | null {
     const frame = this.#frame;
     if (!frame || ordinal < frame.from || ordinal >= frame.from + frame.count) return null;
     this.#row.open(frame);
-    return this.#row.at(ordinal - frame.from).sequence;
+    return this.#row.at(ordinal - frame.from).gap ? null : this.#row.sequence;
+  }
+
+  /** Whether that is the line of a gap, and no row. */
+  #isLine(ordinal: number): boolean {
+    return this.#frame?.gaps.some((gap) => gap.ordinal === ordinal) === true;
+  }
+
+  /** The first row from the top of what is seen; null when it is not in the frame. */
+  #topRow(): { readonly sequence: number; readonly ordinal: number } | null {
+    let ordinal = Math.floor(this.#top);
+    while (this.#isLine(ordinal)) ordinal++;
+    const sequence = this.#sequenceAt(ordinal);
+    return sequence === null ? null : { sequence, ordinal };
   }
 
   #takeSelected(frame: Frame): void {

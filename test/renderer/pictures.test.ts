@@ -237,7 +237,7 @@ describe('a saved picture', () => {
   const fills = (svg: string, fill: string): number => svg.split(`fill="${fill}"`).length - 1;
 
   it('of the map has each request in its colour, a failed one as an error, a flush in its lane', () => {
-    const svg = svgText(mapPicture(plane), mapResult, size, colours);
+    const svg = svgText(mapPicture(plane, []), mapResult, size, colours);
     expect(fills(svg, '#000001')).toBe(1);
     expect(fills(svg, '#000002')).toBe(2);
     expect(fills(svg, colours.error)).toBe(1);
@@ -246,7 +246,7 @@ describe('a saved picture', () => {
     expect(svg).toContain(`y="${lane.top}" width="2" height="${lane.height}" fill="#000003"`);
     const x = Number((plot.left + (5e8 / 1.1e9) * plot.width - 1).toFixed(2));
     expect(svg).toContain(`<rect x="${x}" y="${plot.top + plot.height / 2}"`);
-    expect(csvText(mapPicture(plane).rows(mapResult)).split('\r\n')[4]).toBe(
+    expect(csvText(mapPicture(plane, []).rows(mapResult)).split('\r\n')[4]).toBe(
       '4,1000000000,write,4096,8,100000,1',
     );
   });
@@ -281,8 +281,8 @@ describe('a saved picture', () => {
     const last = Math.floor(1e9 / width) - timeResult.bins!.first;
     const passed = Math.max(width / 4, 1e9 - last * width + 1);
     expect(iops[last]).toBeCloseTo(2 / (passed / 1e9));
-    expect(svgText(timePicture, timeResult, size, colours)).toContain('>Queue depth<');
-    expect(timePicture.rows(timeResult)[0]).toContain('Latency p99');
+    expect(svgText(timePicture([]), timeResult, size, colours)).toContain('>Queue depth<');
+    expect(timePicture([]).rows(timeResult)[0]).toContain('Latency p99');
   });
 
   it('of addresses has the hottest extent first', () => {

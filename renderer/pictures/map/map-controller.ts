@@ -4,6 +4,7 @@
  * part of the plane when it needs another, and draws what it has until then.
  */
 import { type MapParameters, type MapResult, point } from '../../trace/worker/derived/map';
+import type { Gap } from '../../trace/worker/protocol';
 import type { Brush } from '../brush';
 import type { Colours } from '../colours';
 import { CanvasSurface, type Size } from '../surface';
@@ -62,6 +63,7 @@ export class MapController {
   #isHeld = false;
   #asked: MapParameters | null = null;
   #brush: Brush | null = null;
+  #gaps: readonly Gap[] = [];
   #drag: Drag | null = null;
   #isDrawRequested = false;
   readonly #observer: ResizeObserver;
@@ -121,6 +123,12 @@ export class MapController {
   setBrush(brush: Brush | null): void {
     this.#brush = brush;
     if (brush === null && this.#isHeld) this.#setPlane(null);
+    this.#requestDraw();
+  }
+
+  /** When nobody served, ns since the trace began. */
+  setGaps(gaps: readonly Gap[]): void {
+    this.#gaps = gaps;
     this.#requestDraw();
   }
 
@@ -262,7 +270,7 @@ export class MapController {
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, this.#axes.width, this.#axes.height);
     const surface = new CanvasSurface(context, this.#scale);
-    drawAxes(surface, this.#size, plane, this.#colours);
+    drawAxes(surface, this.#size, plane, this.#gaps, this.#colours);
     this.#drawBrush(surface, plane);
   }
 

@@ -1,19 +1,29 @@
 /** The map drawn with rectangles and lines: saved pictures, and windows without WebGL2. */
 import { CELL_BYTES, type MapResult, point, POINT_FAILED } from '../../trace/worker/derived/map';
 import { families } from '../../trace/worker/derived/rows';
+import type { Gap } from '../../trace/worker/protocol';
 import { sectorTicks, timeTicks } from '../axis';
 import type { Colours } from '../colours';
+import { drawGaps } from '../gap-bands';
 import type { Picture, PlotArea } from '../picture';
 import type { Size, Surface } from '../surface';
 import { cellOpacity, layoutOf, POINT } from './layout';
 import type { Plane } from './plane';
 
-/** Labels and lines around the data, for the part `plane`. */
-export function drawAxes(surface: Surface, size: Size, plane: Plane, colours: Colours): void {
+/** Labels, lines and `gaps` around the data, for the part `plane`. */
+export function drawAxes(
+  surface: Surface,
+  size: Size,
+  plane: Plane,
+  gaps: readonly Gap[],
+  colours: Colours,
+): void {
   const { plot, lane } = layoutOf(size);
   const { left, top, width, height } = plot;
   const right = left + width;
   const bottom = top + height;
+  const whole = { left, top: lane.top, width, height: bottom - lane.top };
+  drawGaps(surface, whole, { from: plane.timeFrom, to: plane.timeTo }, gaps, colours);
   for (const { at, text } of sectorTicks(plane.sectorFrom, plane.sectorTo, height / 34)) {
     const y = top + ((at - plane.sectorFrom) / (plane.sectorTo - plane.sectorFrom)) * height;
     surface.line([left, y, right, y], colours.line);
@@ -100,11 +110,11 @@ export function drawData(
   });
 }
 
-/** The map as it is saved: the part `plane`. */
-export function mapPicture(plane: Plane): Picture<MapResult> {
+/** The map as it is saved: the part `plane`, with `gaps` in which nobody served. */
+export function mapPicture(plane: Plane, gaps: readonly Gap[]): Picture<MapResult> {
   return {
     draw: (surface, size, result, colours) => {
-      drawAxes(surface, size, plane, colours);
+      drawAxes(surface, size, plane, gaps, colours);
       drawData(surface, size, plane, result, colours);
     },
     rows: ({ parameters, cells, lane, points, kinds }) => {

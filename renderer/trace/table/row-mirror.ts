@@ -8,7 +8,7 @@ import { operationWord, resultNames } from '../../../app/contract/trace';
 import type { Column } from '../columns';
 import { noteOf } from '../marks';
 import type { RowView } from '../row-view';
-import { goneText } from './row-painter';
+import { gapText, goneText } from './row-painter';
 
 /** Nothing was drawn for so long: the view rests, ms. */
 const REST_MS = 120;
@@ -95,7 +95,7 @@ export class RowMirror {
       element.style.transform = `translateY(${shown.top}px)`;
       element.ariaRowIndex = String(shown.ordinal - first + 2);
       element.ariaSelected = String(shown.isSelected);
-      if (row.sequence === selectedSequence) active = element.id;
+      if (!row.gap && row.sequence === selectedSequence) active = element.id;
     }
     this.#grid.ariaRowCount = String(end - first + 1);
     if (this.#grid.getAttribute('aria-activedescendant') === active) return;
@@ -116,12 +116,23 @@ export class RowMirror {
     mirror.isShown = isShown;
     mirror.element.hidden = !isShown;
     // What is not shown is no row to anybody who counts them.
-    if (isShown) mirror.element.dataset['testid'] = 'trace-row';
-    else delete mirror.element.dataset['testid'];
+    if (!isShown) delete mirror.element.dataset['testid'];
   }
 
   #fill({ element, cells }: MirrorRow, row: RowView): void {
     const { dataset, classList } = element;
+    const { gap } = row;
+    dataset['testid'] = gap ? 'trace-gap' : 'trace-row';
+    classList.toggle('gap', gap !== null);
+    if (gap) {
+      // Only a row that is seen has these.
+      for (const name of ['sequence', 'operation', 'result'])
+        element.removeAttribute(`data-${name}`);
+      classList.remove('marked', 'gone');
+      for (const [index, cell] of cells.entries())
+        setText(cell, index === 0 ? gapText(gap) : '', '');
+      return;
+    }
     dataset['sequence'] = String(row.sequence);
     dataset['operation'] = row.isGone ? '' : operationWord(row.operation).name;
     dataset['result'] = row.isGone ? '' : (resultNames[row.result] ?? 'error');

@@ -2,9 +2,10 @@
  * The rows as they are seen: drawn on a canvas, all of them anew in each frame,
  * straight from the records. Nothing is laid out, and no element is touched.
  */
-import { formatCount } from '../../widgets/numbers';
+import { formatCount, formatDuration } from '../../widgets/numbers';
 import type { Column, Tint } from '../columns';
 import type { RowView } from '../row-view';
+import type { Gap } from '../worker/protocol';
 
 /** Pixels; table.css says the same. */
 export const ROW_HEIGHT = 19;
@@ -34,6 +35,8 @@ export interface PaintedRow {
   readonly isSelected: boolean;
   readonly isHovered: boolean;
   readonly isMarked: boolean;
+  /** It is no row, but the line of a time in which nobody served. */
+  readonly gap: Gap | null;
 }
 
 const tints = ['text', 'dim', 'error', 'read', 'write', 'flush', 'discard', 'zeroes', 'zone'];
@@ -46,10 +49,15 @@ const grounds = [
   'accent',
   'bar',
   'bar-slow',
+  'error-pane',
 ];
 
 /** Letters of other fonts, which may be wider than a digit. */
 const otherLetters = /[\u0100-\uffff]/;
+
+/** What is said where nobody served. */
+export const gapText = ({ from, to }: Gap): string =>
+  `No daemon served for ${formatDuration(to - from)}. Requests waited and were served after it; what the old daemon had in hand has no row`;
 
 /** What is said of a row that left since the rows were sorted. */
 export const goneText = (sequence: number): string =>
@@ -107,11 +115,20 @@ export class RowPainter {
     context.font = `${FONT_SIZE}px ${this.#family}`;
     for (const box of this.#boxes) this.#column(box, row, rows);
     context.textAlign = 'left';
-    for (const { index, top } of rows) {
-      if (!row.at(index).isGone) continue;
+    for (const { index, top, gap } of rows) {
+      if (gap) this.#gap(gap, top);
+      if (gap || !row.at(index).isGone) continue;
       context.fillStyle = this.#colour('dim');
       context.fillText(goneText(row.sequence), PADDING, this.#snap(top + this.#baseline));
     }
+  }
+
+  #gap(gap: Gap, top: number): void {
+    this.#rect(0, top, this.#width, ROW_HEIGHT, 'error-pane');
+    this.#rect(0, top, this.#width, 1, 'error');
+    this.#rect(0, top + ROW_HEIGHT - 1, this.#width, 1, 'error');
+    this.#context.fillStyle = this.#colour('text');
+    this.#context.fillText(gapText(gap), PADDING, this.#snap(top + this.#baseline));
   }
 
   #ground({ top, isOdd, isSelected, isHovered, isMarked }: PaintedRow): void {
@@ -124,8 +141,8 @@ export class RowPainter {
     this.#context.textAlign = column.align;
     const from = left + PADDING;
     const to = left + width - PADDING;
-    for (const { index, top, isSelected } of rows) {
-      if (row.at(index).isGone) continue;
+    for (const { index, top, isSelected, gap } of rows) {
+      if (gap || row.at(index).isGone) continue;
       if (column.bar) {
         const ground = column.isSlow?.(row) === true ? 'bar-slow' : 'bar';
         this.#rect(from, top + 4, (to - from) * column.bar(row), BAR_HEIGHT, ground);

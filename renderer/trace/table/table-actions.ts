@@ -106,6 +106,28 @@ export async function goToPartner(which: keyof Partners): Promise<void> {
   }
 }
 
+/** Goes to the next (1) or the previous (-1) time in which nobody served: to the request behind it. */
+export function goToGap(direction: 1 | -1): void {
+  const { frame, selectedOrdinal, top } = traceSession;
+  const lines = (frame?.gaps ?? []).flatMap(({ ordinal }) => (ordinal === null ? [] : [ordinal]));
+  // From the row behind a line the one before it is the previous one.
+  const from = selectedOrdinal ?? Math.floor(top);
+  const line =
+    direction > 0
+      ? lines.find((ordinal) => ordinal > from)
+      : lines.findLast((ordinal) => ordinal < from - 1);
+  if (line === undefined) {
+    const side = direction > 0 ? 'later' : 'earlier';
+    showToast(
+      frame?.sorting
+        ? 'Times in which no daemon served are shown in the order of arrival'
+        : `There is no ${side} time in which no daemon served`,
+    );
+    return;
+  }
+  traceSession.goTo(Math.min(line + 1, (frame?.end ?? 1) - 1));
+}
+
 /** Writes a note on a request; null takes the mark away. */
 export function changeNote(disk: DiskId, sequence: number, note: string | null): void {
   setNote(sequence, note);

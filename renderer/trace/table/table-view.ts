@@ -108,7 +108,9 @@ export class TableView {
     const row = this.#rowAt(point);
     const x = point.clientX - this.#body.getBoundingClientRect().left;
     const box = this.#boxes.find(({ left, width }) => x >= left && x < left + width);
-    return row && box && !row.isGone ? { column: box.column.id, sequence: row.sequence } : null;
+    return row && box && !row.isGone && !row.gap
+      ? { column: box.column.id, sequence: row.sequence }
+      : null;
   }
 
   /** The element of the selected row, where that is seen. */
@@ -135,7 +137,7 @@ export class TableView {
     const end = Math.min(frame.end, frame.from + frame.count, Math.ceil(top + this.#visible));
     for (let ordinal = from; ordinal < end; ordinal++) {
       const index = ordinal - frame.from;
-      const { sequence, isGone } = this.#row.at(index);
+      const { sequence, isGone, gap } = this.#row.at(index);
       const isInRange = range !== null && sequence >= range.first && sequence <= range.last;
       const upper = Math.round((ordinal - top) * ROW_HEIGHT);
       rows.push({
@@ -145,9 +147,10 @@ export class TableView {
         isGone,
         top: upper,
         isOdd: ordinal % 2 === 1,
-        isSelected: isInRange || sequence === selectedSequence,
+        isSelected: !gap && (isInRange || sequence === selectedSequence),
         isHovered: this.#isHovered(upper),
-        isMarked: noteOf(sequence) !== null,
+        isMarked: !gap && noteOf(sequence) !== null,
+        gap,
       });
     }
     return rows;

@@ -10,7 +10,7 @@ import { AskLine, askForNote, askForPlace } from './ask-line';
 import { shownColumns, useColumnLayout } from './column-layout';
 import { GRID_ID } from './names';
 import { RowMenu } from './row-menu';
-import { copyRows, goToPartner, toggleMark } from './table-actions';
+import { copyRows, goToGap, goToPartner, toggleMark } from './table-actions';
 import { TableHead } from './table-head';
 import { TableView, type Cell, type Point } from './table-view';
 import './table.css';
@@ -31,6 +31,8 @@ const plainKeys: Readonly<Record<string, () => void>> = {
   n: askForNote,
   '[': () => void goToPartner('previous'),
   ']': () => void goToPartner('next'),
+  g: () => goToGap(1),
+  G: () => goToGap(-1),
 };
 
 /** Opens the menu of the row that is selected, where that is seen. */

@@ -43,6 +43,12 @@ export interface View {
   readonly select: { readonly sequence: number } | { readonly ordinal: number } | null;
 }
 
+/** A time in which nobody served a disk, ns; on the records' clock, or since the trace began. */
+export interface Gap {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** Questions about the rows that are not what is seen; answered once each. */
 export type Query =
   /** The accesses next to a request in time that touch a sector of its. */
@@ -78,6 +84,8 @@ export type WorkerRequest =
   | { readonly type: 'keep'; readonly rows: number }
   /** The sequences the user has marked on a disk, all of them. */
   | { readonly type: 'marks'; readonly disk: DiskId; readonly sequences: readonly number[] }
+  /** When nobody served a disk, all such times, oldest first. */
+  | { readonly type: 'gaps'; readonly disk: DiskId; readonly gaps: readonly Gap[] }
   | { readonly type: 'query'; readonly id: number; readonly query: Query }
   /** What `read-payload` asked for; null when it is no longer kept. */
   | { readonly type: 'payload'; readonly id: number; readonly bytes: Uint8Array | null };
@@ -114,6 +122,11 @@ export interface PayloadSearch {
   readonly goneBefore: number;
 }
 
+/** A gap, in ns since the trace began, and the ordinal of its line; null where none can be seen. */
+export interface ShownGap extends Gap {
+  readonly ordinal: number | null;
+}
+
 /** Rows and totals at one moment; never changed after it was sent. */
 export interface Frame {
   readonly serial: number;
@@ -122,7 +135,7 @@ export interface Frame {
   /** Clocks of the trace: realtime = ns - monotonic + realtime. */
   readonly epochMonotonicNs: bigint;
   readonly epochRealtimeNs: bigint;
-  /** Ordinals that can be shown: [first, end). Ordinals stay when old rows leave. */
+  /** Ordinals that can be shown: [first, end), lines of gaps among them. They stay when old rows leave. */
   readonly first: number;
   readonly end: number;
   /** Ordinal of the first row in `records`, and how many there are. */
@@ -132,6 +145,8 @@ export interface Frame {
   readonly records: ArrayBuffer;
   /** Which of them (0 is the first) have left since they were sorted: of these only the sequence is known. */
   readonly gone: readonly number[];
+  /** Of the disk, oldest first. A record at a line's ordinal is empty. */
+  readonly gaps: readonly ShownGap[];
   /** The order of the rows: the view's, as soon as they are sorted. */
   readonly sorting: Sorting | null;
   /** How much of the view's order is done, 0 … 1; null when none is being made. */

@@ -5,10 +5,13 @@
 import type { View } from './protocol';
 import type { Rows } from './rows';
 
+/** Of `rows`: the row has left since the list was made. */
+export const GONE = -1;
+
 export interface RowList {
   readonly first: number;
   readonly end: number;
-  /** The row numbers of `count` ordinals from `from` on; all of them exist. (Sorted: or have left, -1.) */
+  /** The row numbers of `count` ordinals from `from` on; all of them exist. (Or have left, GONE; or are lines, see gap-list.ts.) */
   rows(from: number, count: number): number[];
   /** The first ordinal whose sequence is at least `sequence`; `end` if none. */
   lowerBound(sequence: number): number;

@@ -8,7 +8,7 @@
  */
 import { CHUNK_ROWS, wideAt } from '../../../app/filter/trace-columns';
 import type { Sorting } from './protocol';
-import type { RowList } from './row-list';
+import { GONE, type RowList } from './row-list';
 import type { Rows } from './rows';
 
 const DIGIT_BITS = 11;
@@ -51,13 +51,13 @@ export class SortedRows implements RowList {
     return this.#base + (this.#order[ordinal] ?? 0);
   }
 
-  /** -1 for rows that have left since. */
+  /** GONE for rows that have left since. */
   rows(from: number, count: number): number[] {
     return Array.from({ length: count }, (_, index) => {
       const sequence = this.sequence(from + index);
       const row = this.#rows.lowerBound(sequence);
       const isKept = row < this.#rows.end && this.#rows.number(row, 'sequence') === sequence;
-      return isKept ? row : -1;
+      return isKept ? row : GONE;
     });
   }
 

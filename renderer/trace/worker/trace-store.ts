@@ -8,15 +8,19 @@ import type { DiskId } from '../../../app/contract/units';
 import { bioscopeTraceRecordOffsets } from '../../../app/contract/wire.gen';
 import { DiskTrace } from './disk-trace';
 import { noPartners, partnersOf } from './partners';
+import { type GapList, narrowed, rowAt, rowNear, withGaps } from './gap-list';
 import {
   isSameSorting,
   ROWS_KEPT,
   type Frame,
+  type Gap,
   type Query,
   type QueryAnswer,
+  type ShownGap,
+  type Sorting,
   type View,
 } from './protocol';
-import { shownPart, type RowList } from './row-list';
+import { GONE, shownPart, type RowList } from './row-list';
 import { RECORD_WORDS } from './rows';
 import { SortedRows } from './sorted-rows';
 
@@ -25,11 +29,26 @@ export const ROWS_IN_FRAME = 4096;
 /** The most rows in the answer to a query: what can reasonably be copied as text. */
 export const RECORDS_IN_ANSWER = 1_000_000;
 
+/** What a view shows: rows, and lines between them. */
+interface Listed {
+  readonly list: RowList;
+  readonly sorting: Sorting | null;
+  /** Ordinals that can be shown: [first, end). */
+  readonly first: number;
+  readonly end: number;
+  /** Rows among them, and rows behind them that are held back. */
+  readonly matched: number;
+  readonly heldBack: number;
+  /** Null when there are no lines. */
+  readonly lined: GapList | null;
+}
+
 const noRecords = (): ArrayBuffer => new ArrayBuffer(0);
 
 export class TraceStore {
   #capacity: number;
   readonly #disks = new Map<DiskId, DiskTrace>();
+  readonly #gaps = new Map<DiskId, readonly Gap[]>();
 
   /** `capacity`: rows kept, of all disks together. */
   constructor(capacity: number = ROWS_KEPT) {
@@ -79,6 +98,12 @@ export class TraceStore {
     });
   }
 
+  /** When nobody served a disk, all such times, oldest first. Known before its trace, perhaps. */
+  setGaps(disk: DiskId, gaps: readonly Gap[]): void {
+    if (gaps.length === 0) this.#gaps.delete(disk);
+    else this.#gaps.set(disk, gaps);
+  }
+
   /** Forgets disks that are closed and not looked at. */
   prune(looked: DiskId | null): void {
     for (const [disk, trace] of this.#disks) {
@@ -113,6 +138,7 @@ export class TraceStore {
         // A buffer of its own each time: the worker transfers it, which empties it for ever.
         records: noRecords(),
         gone: [],
+        gaps: [],
         sorting: null,
         sortProgress: null,
         shift: 0,
@@ -126,9 +152,9 @@ export class TraceStore {
         totals,
       };
     }
-    const { list, sorting } = trace.list(view, now);
+    const listed = this.#listed(trace, view, now);
+    const { list, sorting, first, end, heldBack } = listed;
     const isSorted = sorting !== null;
-    const { first, end } = isSorted ? list : shownPart(list, view);
     const all = shownPart(trace.all, view);
     const shift =
       view.anchor && !isSorted ? list.lowerBound(view.anchor.sequence) - view.anchor.ordinal : 0;
@@ -148,14 +174,15 @@ export class TraceStore {
       from,
       count: rows,
       ...copyList(trace, list, from, rows),
+      gaps: this.#shownGaps(trace, listed),
       sorting,
       sortProgress: trace.sortProgress,
       shift,
       selected: selectedRow(trace, list, view, isOther, first, end),
       // Of those that were sorted some may have left.
-      matched: Math.min(end - first, total),
+      matched: Math.min(listed.matched, total),
       total,
-      heldBack: view.pausedAt === null || isSorted ? 0 : list.end - end,
+      heldBack,
       left: trace.left,
       newestSequence: all.end > trace.rows.first ? trace.rows.number(all.end - 1, 'sequence') : 0,
       search: trace.search,
@@ -181,18 +208,40 @@ export class TraceStore {
     const trace = view && this.trace(view.disk);
     if (query.kind === 'records') {
       if (!trace) return { kind: 'records', records: noRecords(), epochMonotonicNs: 0n };
-      const { list } = trace.list(view, performance.now());
+      const { list } = this.#listed(trace, view, performance.now());
       const from = Math.max(list.first, query.from);
       const to = Math.min(list.end, query.to, from + RECORDS_IN_ANSWER);
       const rows = list.rows(from, Math.max(0, to - from)).filter((row) => row >= 0);
       const records = copyRows(trace, rows);
       return { kind: 'records', records, epochMonotonicNs: trace.epochMonotonicNs };
     }
-    const ordinal = trace ? locate(trace, view, query) : null;
-    if (!trace || ordinal === null) return { kind: 'locate', ordinal: null, sequence: 0 };
-    const [row = -1] = trace.list(view, performance.now()).list.rows(ordinal, 1);
+    const listed = trace && this.#listed(trace, view, performance.now());
+    const ordinal = trace && listed ? locate(trace, listed, query) : null;
+    if (!trace || !listed || ordinal === null)
+      return { kind: 'locate', ordinal: null, sequence: 0 };
+    const [row = -1] = listed.list.rows(ordinal, 1);
     const sequence = row < 0 ? 0 : trace.rows.number(row, 'sequence');
     return { kind: 'locate', ordinal, sequence };
+  }
+
+  /** What `view` shows of `trace`, with lines where nobody served. */
+  #listed(trace: DiskTrace, view: View, now: number): Listed {
+    const { list, sorting } = trace.list(view, now);
+    const { first, end } = sorting === null ? shownPart(list, view) : list;
+    const heldBack = sorting === null && view.pausedAt !== null ? list.end - end : 0;
+    const gaps = this.#gaps.get(trace.disk) ?? [];
+    const lined = sorting === null ? withGaps(list, trace, view, gaps) : null;
+    const plain = { list, sorting, first, end, matched: end - first, heldBack, lined };
+    return lined ? { ...plain, list: lined, first: lined.first, end: lined.end } : plain;
+  }
+
+  #shownGaps(trace: DiskTrace, { lined }: Listed): ShownGap[] {
+    const epoch = Number(trace.epochMonotonicNs);
+    const lines = lined?.lines;
+    return (this.#gaps.get(trace.disk) ?? []).map((gap) => {
+      const { from, to } = narrowed(trace.rows, gap);
+      return { from: from - epoch, to: to - epoch, ordinal: lines?.get(gap) ?? null };
+    });
   }
 
   /** The disk with the most rows gives up its oldest until all fit. `leave` returns how many left. */
@@ -229,7 +278,7 @@ function copyList(
 ): Pick<Frame, 'records' | 'gone'> {
   const rows = list.rows(from, count);
   const records = copyRows(trace, rows);
-  const gone = rows.flatMap((row, index) => (row < 0 ? [index] : []));
+  const gone = rows.flatMap((row, index) => (row === GONE ? [index] : []));
   if (list instanceof SortedRows) {
     const view = new DataView(records);
     for (const index of gone) {
@@ -253,8 +302,10 @@ function selectedRow(
   if (select === null || end === first) return null;
   if ('ordinal' in select) {
     const ordinal = Math.max(first, Math.min(select.ordinal, end - 1));
-    const [row = -1] = isOther ? [] : list.rows(ordinal, 1);
-    return row < 0 ? null : { ordinal, record: copyRows(trace, [row]) };
+    const found = isOther ? null : rowNear(list, ordinal, first, end);
+    return found && found.row >= 0
+      ? { ordinal: found.ordinal, record: copyRows(trace, [found.row]) }
+      : null;
   }
   const row = trace.rows.lowerBound(select.sequence);
   if (row >= trace.rows.end || trace.rows.number(row, 'sequence') !== select.sequence) return null;
@@ -265,28 +316,17 @@ function selectedRow(
 
 /** The ordinal of the row that is meant, or of the nearest there is. */
 function locate(
-  trace: DiskTrace,
-  view: View,
+  { rows, epochMonotonicNs }: DiskTrace,
+  { list, sorting }: Listed,
   query: Extract<Query, { kind: 'locate' }>,
 ): number | null {
-  const { list, sorting } = trace.list(view, performance.now());
   if (list.end === list.first) return null;
-  const { rows } = trace;
-  const row = 'sequence' in query ? rows.lowerBound(query.sequence) : rowAtTime(trace, query.time);
+  const row =
+    'sequence' in query
+      ? rows.lowerBound(query.sequence)
+      : rowAt(rows, query.time + Number(epochMonotonicNs));
   if (sorting !== null) return list.ordinal(Math.min(row, rows.end - 1));
   const sequence = row < rows.end ? rows.number(row, 'sequence') : Infinity;
-  return Math.min(list.lowerBound(sequence), list.end - 1);
-}
-
-/** The first row that arrived `time` ns after the trace began, or later: they arrive in order. */
-function rowAtTime({ rows, epochMonotonicNs }: DiskTrace, time: number): number {
-  const epoch = Number(epochMonotonicNs);
-  let low = rows.first;
-  let high = rows.end;
-  while (low < high) {
-    const middle = low + Math.floor((high - low) / 2);
-    if (rows.number(middle, 'arrival') - epoch < time) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  const ordinal = Math.min(list.lowerBound(sequence), list.end - 1);
+  return rowNear(list, ordinal, list.first, list.end)?.ordinal ?? null;
 }

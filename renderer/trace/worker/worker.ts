@@ -5,6 +5,7 @@
  * slow page skips frames and never queues them.
  */
 import { isFeedMessage, type FeedRequest } from '../../../app/contract/feed';
+import type { DiskId } from '../../../app/contract/units';
 import { printFilter } from '../../../app/filter/print';
 import { type DerivedMessage, type DerivedRequest, DerivedViews } from './derived/derived-views';
 import type { DiskTrace } from './disk-trace';
@@ -83,6 +84,11 @@ function sortLater(): void {
   );
 }
 
+/** Work that goes on as soon as the messages that wait have been taken: a timer would take 4 ms. */
+const soon: (() => void)[] = [];
+const turns = new MessageChannel();
+turns.port1.onmessage = () => soon.shift()?.();
+
 const pictures = new DerivedViews({
   source: () => {
     if (!view) return null;
@@ -95,7 +101,13 @@ const pictures = new DerivedViews({
   now: () => performance.now(),
   schedule: (milliseconds, work) => {
     const isFiltering = store.trace(view?.disk ?? null)?.making === 'filter';
-    setTimeout(work, isFiltering ? Math.max(milliseconds, FILTER_FIRST_MS) : milliseconds);
+    const pause = isFiltering ? Math.max(milliseconds, FILTER_FIRST_MS) : milliseconds;
+    if (pause > 0) {
+      setTimeout(work, pause);
+      return;
+    }
+    soon.push(work);
+    turns.port2.postMessage(null);
   },
 });
 
@@ -117,8 +129,9 @@ function somethingChanged(): void {
 
 /** A capture comes as fast as it can be read: frames meanwhile only show how far that is, ms. */
 const CAPTURE_FRAMES_MS = 100;
-/** Drawing pictures would take the processor from what reads it. */
-const CAPTURE_PICTURES_MS = 500;
+/** Drawing pictures, of all rows each time, would take the processor from what reads it. */
+const CAPTURE_PICTURES_ROWS = 4;
+const CAPTURE_PICTURES_MS = 100;
 
 /** Calls `work` so many ms after it is asked for, once for all that ask until then. */
 function later(milliseconds: number, work: () => void): () => void {
@@ -137,7 +150,24 @@ const showCapture = later(CAPTURE_FRAMES_MS, () => {
   changed = true;
   if (pageIsReady) sendFrame();
 });
-const drawCapture = later(CAPTURE_PICTURES_MS, () => pictures.changed());
+
+/** Rows of the capture that is being read when its pictures were last drawn; a timer for its end. */
+let rowsDrawn = 0;
+let captureEnd: ReturnType<typeof setTimeout> | undefined;
+
+/** Pictures of a capture are drawn when it has so many times the rows they were of, and when no more come. */
+function drawCapture(disk: DiskId): void {
+  const rows = store.trace(disk)?.rows.end ?? 0;
+  if (rows >= CAPTURE_PICTURES_ROWS * rowsDrawn) {
+    rowsDrawn = rows;
+    pictures.changed();
+  }
+  clearTimeout(captureEnd);
+  captureEnd = setTimeout(() => {
+    rowsDrawn = 0;
+    pictures.changed();
+  }, CAPTURE_PICTURES_MS);
+}
 
 /** Batches taken whose credits have not gone back yet. */
 let taken = 0;
@@ -162,7 +192,7 @@ function takeFeedMessage(message: unknown): void {
   }
   if (message.type === 'columns') {
     showCapture();
-    drawCapture();
+    drawCapture(message.disk);
   } else somethingChanged();
 }
 
@@ -234,6 +264,10 @@ self.onmessage = ({ data, ports }: MessageEvent<WorkerRequest | DerivedRequest>)
       return;
     case 'marks':
       store.trace(data.disk)?.setMarks(data.sequences);
+      somethingChanged();
+      return;
+    case 'gaps':
+      store.setGaps(data.disk, data.gaps);
       somethingChanged();
       return;
     case 'query':
