@@ -7,7 +7,7 @@ import { type Derivation, RunningSum } from '../../renderer/trace/worker/derived
 import { LatencyDerivation } from '../../renderer/trace/worker/derived/latency';
 import { StatisticsDerivation } from '../../renderer/trace/worker/derived/statistics';
 import { TimeDerivation } from '../../renderer/trace/worker/derived/time';
-import { WrittenSectors } from '../../renderer/trace/worker/derived/written-sectors';
+import { REVERSIBLE, WrittenSectors } from '../../renderer/trace/worker/derived/written-sectors';
 import { bitsOf, columnsOf, context, cuts, requests } from './harness/made-requests';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -113,39 +113,72 @@ describe('the sectors written', () => {
     return { sectors: seen.size, overwrites };
   };
 
-  it('are counted once, and what is written again is told, while parts come and leave', () => {
-    const parts = fc.array(fc.tuple(writes, fc.boolean()), { maxLength: 6 });
-    fc.assert(
-      fc.property(parts, writes, (all, newest) => {
-        const written = new WrittenSectors(4096, 1);
-        let kept: (typeof newest)[] = [];
-        for (const [part, leaves] of all) {
-          expect(written.count([groupsOf(part)])).toEqual(countOf([...kept, part]));
-          written.settle(groupsOf(part));
-          kept.push(part);
-          if (leaves) {
-            written.leave();
-            kept = kept.slice(1);
-          }
-          expect(written.count([])).toEqual(countOf(kept));
-        }
-        expect(written.count([groupsOf(newest), groupsOf(newest)])).toEqual(
-          countOf([...kept, newest, newest]),
-        );
-      }),
+  it('are counted once, and what is written again is told, while parts come, grow, change and leave', () => {
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant('part' as const), writes }),
+      fc.record({ kind: fc.constant('more' as const), writes }),
+      fc.record({ kind: fc.constant('back' as const), count: fc.nat(12) }),
+      fc.record({ kind: fc.constantFrom('leave' as const, 'drop' as const) }),
     );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
+        const written = new WrittenSectors(4096, 1);
+        const kept: (readonly [number, number])[][] = [];
+        for (const one of steps) {
+          const newest = kept.at(-1);
+          if (one.kind === 'part') {
+            written.begin();
+            written.write(groupsOf(one.writes));
+            kept.push([...one.writes]);
+          } else if (one.kind === 'more' && newest) {
+            const from = newest.length;
+            newest.push(...one.writes);
+            written.write(groupsOf(newest), from);
+          } else if (one.kind === 'back' && newest && written.reversible > 0) {
+            const count = Math.min(one.count, newest.length);
+            written.takeBack(count);
+            newest.splice(newest.length - count);
+          } else if (one.kind === 'leave') {
+            written.leave();
+            kept.shift();
+          } else if (one.kind === 'drop' && written.reversible > 0) {
+            written.drop();
+            kept.pop();
+          }
+          const { sectors, overwrites } = written;
+          expect({ sectors, overwrites }).toEqual(countOf(kept));
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('are taken back in the newest parts only', () => {
+    const written = new WrittenSectors(4096, 1);
+    for (let part = 0; part < 5; part++) {
+      written.begin();
+      written.write(groupsOf([[part, 2]]));
+    }
+    expect(written.reversible).toBe(REVERSIBLE);
+    expect(() => written.takeBack(2)).toThrow('2 writes cannot be taken back');
+    for (let part = 0; part < REVERSIBLE; part++) written.drop();
+    expect([written.sectors, written.overwrites, written.reversible]).toEqual([3, 1, 0]);
+    expect(() => written.takeBack(1)).toThrow('1 writes cannot be taken back');
   });
 
   it('are grouped on a large disk, and the group is known', () => {
     const written = new WrittenSectors(2 ** 33, 8);
     expect(written.granule).toBe(2048);
-    written.settle(groupsOf([[0, 8]]));
+    written.begin();
+    written.write(groupsOf([[0, 8]]));
     const more = [
       [2 ** 32 - 16, 8],
       [4096, 8],
       [6000, 160],
     ] as const;
-    expect(written.count([groupsOf(more)])).toEqual({ sectors: 4 * 2048, overwrites: 1 });
+    written.begin();
+    written.write(groupsOf(more));
+    expect([written.sectors, written.overwrites]).toEqual([4 * 2048, 1]);
   });
 
   it('are not looked at again for each of many writes as large as the disk', () => {
@@ -153,10 +186,15 @@ describe('the sectors written', () => {
     const written = new WrittenSectors(most, 1);
     // One by one these are 137 thousand million granules.
     const large = groupsOf(Array.from({ length: 32_768 }, () => [0, most] as const));
-    written.settle(large);
-    expect(written.count([])).toEqual({ sectors: most, overwrites: 32_767 });
-    expect(written.count([large, large])).toEqual({ sectors: most, overwrites: 3 * 32_768 - 1 });
+    for (let part = 1; part <= 3; part++) {
+      written.begin();
+      written.write(large);
+      expect([written.sectors, written.overwrites]).toEqual([most, part * 32_768 - 1]);
+    }
+    written.takeBack(768);
+    expect([written.sectors, written.overwrites]).toEqual([most, 3 * 32_768 - 769]);
     written.leave();
-    expect(written.count([large])).toEqual({ sectors: most, overwrites: 32_767 });
+    written.drop();
+    expect([written.sectors, written.overwrites]).toEqual([most, 32_767]);
   });
 });

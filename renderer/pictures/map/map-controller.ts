@@ -14,6 +14,7 @@ import { layoutOf } from './layout';
 import { partOf, pointAt, spansOf, textAt } from './map-hits';
 import { drawAxes } from './map-picture';
 import { isInside, keptIn, panned, type Plane, zoomedAt } from './plane';
+import { wantedPart, willDo } from './wanted-part';
 
 export interface MapEvents {
   request(parameters: MapParameters): void;
@@ -28,11 +29,6 @@ export interface MapEvents {
   fellBack(reason: string): void;
 }
 
-/** Pixels of a cell. */
-const CELL = 2;
-/** Room for what comes, so that not every new request asks for another part. */
-const GROWTH = 1.25;
-const MARGIN = 0.1;
 /** A pointer that moved less has clicked. */
 const CLICK = 4;
 const FIRST_SPAN_NS = 1e9;
@@ -180,28 +176,11 @@ export class MapController {
 
   /** Asks for another part when what is there does not hold what is seen, or only coarsely. */
   #ask(): void {
-    const { plot } = layoutOf(this.#size);
-    const columns = Math.max(1, Math.min(1024, Math.ceil(plot.width / CELL)));
-    const rows = Math.max(1, Math.min(256, Math.ceil(plot.height / CELL)));
     if (this.#size.width === 0) return;
-    const plane = this.plane;
-    const asked = this.#asked;
-    if (asked?.columns === columns && asked.rows === rows && isInside(plane, asked)) {
-      const timeShare = (plane.timeTo - plane.timeFrom) / (asked.timeTo - asked.timeFrom);
-      const sectorShare = (plane.sectorTo - plane.sectorFrom) / (asked.sectorTo - asked.sectorFrom);
-      if (timeShare > 0.6 && sectorShare > 0.6) return;
-    }
-    const time = plane.timeTo - plane.timeFrom;
-    const sectors = plane.sectorTo - plane.sectorFrom;
-    const isAll = this.#plane === null;
-    this.#asked = {
-      timeFrom: isAll ? plane.timeFrom : plane.timeFrom - MARGIN * time,
-      timeTo: isAll ? plane.timeFrom + GROWTH * time : plane.timeTo + MARGIN * time,
-      sectorFrom: isAll ? 0 : Math.max(0, plane.sectorFrom - MARGIN * sectors),
-      sectorTo: isAll ? plane.sectorTo : plane.sectorTo + MARGIN * sectors,
-      columns,
-      rows,
-    };
+    const { plot } = layoutOf(this.#size);
+    const { plane } = this;
+    if (this.#asked && willDo(this.#asked, plane, plot)) return;
+    this.#asked = wantedPart(plane, plot, this.#plane === null);
     this.#events.request(this.#asked);
   }
 

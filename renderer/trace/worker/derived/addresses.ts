@@ -54,8 +54,9 @@ export class AddressDerivation implements Derivation<AddressPartial, AddressResu
       const length = wideAt(columns.length, row);
       if (length === 0) continue;
       const sector = wideAt(columns.sector, row);
-      low = Math.min(low, sector);
-      high = Math.max(high, sector + Math.ceil(length / SECTOR_BYTES) - 1);
+      const last = sector + Math.ceil(length / SECTOR_BYTES) - 1;
+      if (sector < low) low = sector;
+      if (last > high) high = last;
     }
     if (low > high) return { bins: null, ...arrays(0) };
     const bins = binsFor(low, high, ADDRESS_BINS);

@@ -5,8 +5,17 @@
  */
 import type { TraceColumns } from '../../../../app/filter/trace-columns';
 
-/** One subscription's computation, for one disk and one filter. Partials never change after `scan`. */
+/** One subscription's computation, for one disk. Partials never change after `scan`. */
 export interface Derivation<Partial, Result> {
+  /**
+   * Before the scans of a result: the arrivals of the first and the last row that
+   * pass, ns since the trace began. Others may have come a little earlier or later.
+   */
+  begin?(from: number, to: number): void;
+  /** Whether a partial that was made earlier will do; else it is refitted, or its chunk is scanned anew. */
+  isStillGood?(partial: Partial): boolean;
+  /** What a scan would give, made of an earlier partial of the same rows; null where that cannot be done. */
+  refit?(partial: Partial): Partial | null;
   /** Rows [from, to) of a chunk whose bit is set in `bits` (bit n & 31 of word n >> 5); null: all. */
   scan(columns: TraceColumns, from: number, to: number, bits: Uint32Array | null): Partial;
   /**

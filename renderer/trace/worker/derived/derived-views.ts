@@ -11,6 +11,7 @@ import {
   type DeriveRequest,
   makeDerivation,
 } from './index';
+import { epochOf, firstPassing, lastPassing, timeAt } from './rows';
 
 /** What is shown of the selected disk. */
 export interface DerivedSource {
@@ -178,6 +179,8 @@ function derive(view: DerivedView, source: DerivedSource, isOver: () => boolean)
     view.epochMonotonicNs = epochMonotonicNs;
   }
   const { derivation, partials: before } = view;
+  const span = spanOf(source);
+  if (span) derivation.begin(span.from, span.to);
   // A new map: chunks that left are forgotten with the old one.
   const partials = new Map<object, Scanned>();
   // One at least each time, however slow the machine: so that it comes to an end.
@@ -187,12 +190,17 @@ function derive(view: DerivedView, source: DerivedSource, isOver: () => boolean)
     // Another filter has bits of its own.
     const isSame =
       known?.version === version && known.bits === bits && known.from === from && known.to === to;
-    if (!isSame && hasScanned && isOver()) {
+    if (isSame && derivation.isStillGood(known.partial)) {
+      partials.set(key, known);
+      continue;
+    }
+    if (hasScanned && isOver()) {
       view.partials = new Map([...before, ...partials]);
       return null;
     }
-    hasScanned ||= !isSame;
-    const partial = isSame ? known.partial : derivation.scan(columns, from, to, bits);
+    hasScanned = true;
+    const refitted = isSame ? derivation.refit(known.partial) : null;
+    const partial = refitted ?? derivation.scan(columns, from, to, bits);
     partials.set(key, { version, from, to, bits, partial });
   }
   view.partials = partials;
@@ -200,4 +208,23 @@ function derive(view: DerivedView, source: DerivedSource, isOver: () => boolean)
     [...partials.values()].map(({ partial }) => partial),
     isOver,
   );
+}
+
+/** When the first and the last row came that pass; null when none does. */
+function spanOf({ chunks, epochMonotonicNs }: DerivedSource): { from: number; to: number } | null {
+  const epoch = epochOf(epochMonotonicNs);
+  for (const first of chunks) {
+    const oldest = firstPassing(first);
+    if (oldest < 0) continue;
+    for (let index = chunks.length - 1; index >= 0; index--) {
+      const last = chunks[index] ?? first;
+      const newest = lastPassing(last);
+      if (newest < 0) continue;
+      return {
+        from: timeAt(first.columns, oldest, epoch),
+        to: timeAt(last.columns, newest, epoch),
+      };
+    }
+  }
+  return null;
 }

@@ -43,13 +43,15 @@ export class LatencyDerivation implements Derivation<LatencyPartial, LatencyResu
   scan: Derivation<LatencyPartial, LatencyResult>['scan'] = (columns, from, to, bits) => {
     const partial = empty();
     const { counts, least, most, sum } = partial;
-    for (const row of passingRows(from, to, bits)) {
-      const family = familyOf[columns.operation[row] ?? 0] ?? 0;
+    const { operation } = columns;
+    const rows = passingRows(from, to, bits);
+    for (const row of rows) {
+      const family = familyOf[operation[row] ?? 0] ?? 0;
       const latency = latencyAt(columns, row);
       const at = family * LATENCY_BINS + latencyBin(latency);
       counts[at] = (counts[at] ?? 0) + 1;
-      least[family] = Math.min(least[family] ?? 0, latency);
-      most[family] = Math.max(most[family] ?? 0, latency);
+      if (latency < (least[family] ?? 0)) least[family] = latency;
+      if (latency > (most[family] ?? 0)) most[family] = latency;
       sum[family] = (sum[family] ?? 0) + latency;
     }
     return partial;

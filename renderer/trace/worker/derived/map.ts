@@ -6,7 +6,10 @@ import { SECTOR_BYTES } from '../../../../app/contract/units';
 import { BIOSCOPE_RESULT_OK } from '../../../../app/contract/wire.gen';
 import { wideAt, type TraceColumns } from '../../../../app/filter/trace-columns';
 import { type Derivation, type DerivationContext, never, RunningSum } from './derivation';
-import { FAMILIES, familyOf, latencyAt, passingRows, takeCounts, timeReader } from './rows';
+import { CELL_BYTES, FAILED, type GridPart, MapGrid, SLOTS } from './map-grid';
+import { type Epoch, epochOf, familyOf, latencyAt, passingRows, takeCounts, timeAt } from './rows';
+
+export { CELL_BYTES } from './map-grid';
 
 /** The part of the plane that is wanted: [from, to) both ways, and its cells. */
 export interface MapParameters {
@@ -23,28 +26,21 @@ export interface MapParameters {
 export const MOST_CELLS = 2 ** 18;
 /** Up to so many requests are given one by one. */
 export const MOST_POINTS = 8192;
-/** Counts of a cell: one a family, and one of those that failed. */
-const SLOTS = 8;
-const FAILED = FAMILIES;
 
 /** Numbers of a point. */
 export const point = { time: 0, sector: 1, sectors: 2, sequence: 3, latency: 4, size: 5 } as const;
 /** The bit of a point's kind that says it failed; the others are its family. */
 export const POINT_FAILED = 0x80;
-/** Bytes of a cell: family + 1 (0: no request), how many (logarithmic, 1 … 255), whether one failed, 255. */
-export const CELL_BYTES = 4;
 
-export interface MapPartial {
+export interface MapPartial extends GridPart {
+  /** What it was made for. */
+  readonly parameters: MapParameters;
   /** Of all rows, in the wanted part or not: first and last arrival, and the sector behind the last. */
   readonly from: number;
   readonly to: number;
   readonly sectorEnd: number;
   /** Requests in the wanted part. */
   readonly count: number;
-  /** Cells' slots with a count, and the counts. */
-  readonly slots: Uint32Array;
-  /** A chunk has no more rows than 16 bits count. */
-  readonly counts: Uint16Array;
   /** Null when there are more than MOST_POINTS. */
   readonly points: Float64Array | null;
   readonly kinds: Uint8Array;
@@ -68,77 +64,142 @@ export interface MapResult {
   readonly kinds: Uint8Array;
 }
 
+/** ns of a cell. */
+const cellOf = ({ timeFrom, timeTo, columns }: MapParameters): number =>
+  (timeTo - timeFrom) / columns;
+
+/** The number of the first column: what has the same cells has the same numbers, if they begin at multiples. */
+const firstOf = (parameters: MapParameters): number =>
+  Math.round(parameters.timeFrom / cellOf(parameters));
+
+const isAligned = (parameters: MapParameters): boolean =>
+  parameters.timeFrom === firstOf(parameters) * cellOf(parameters);
+
+/** Whether all rows of a partial lie in the wanted time. */
+const isWithin = ({ from, to }: MapPartial, { timeFrom, timeTo }: MapParameters): boolean =>
+  from >= timeFrom && to < timeTo;
+
+/** How many cells of `fine` are one of `coarse`; 0 where they do not fit. */
+function cellsInOne(fine: MapParameters, coarse: MapParameters): number {
+  if (fine === coarse) return 1;
+  const ratio = cellOf(coarse) / cellOf(fine);
+  return Number.isInteger(ratio) && isAligned(fine) && isAligned(coarse) ? ratio : 0;
+}
+
 /** Throws RangeError for parameters that no page of ours sends. */
 export class MapDerivation implements Derivation<MapPartial, MapResult> {
-  readonly #parameters: MapParameters;
-  readonly #time: (columns: TraceColumns, row: number) => number;
+  #parameters: MapParameters;
+  readonly #epoch: Epoch;
   /** The lane is one more row behind the others. */
-  readonly #scratch: Uint32Array;
-  readonly #grid = new RunningSum<MapPartial, Uint32Array>((grid, { slots, counts }, sign) => {
-    for (let index = 0; index < slots.length; index++) {
-      const slot = slots[index] ?? 0;
-      grid[slot] = (grid[slot] ?? 0) + sign * (counts[index] ?? 0);
-    }
-  });
+  readonly #lanes: number;
+  #scratch: Uint32Array;
+  /** Places of the scratch with a count. */
+  #touched = new Uint32Array(4096);
+  #touches = 0;
+  readonly #grid = new RunningSum<MapPartial, MapGrid>((grid, part, sign) => grid.add(part, sign));
 
   constructor(parameters: MapParameters, { epochMonotonicNs }: DerivationContext) {
-    const { timeFrom, timeTo, sectorFrom, sectorTo, columns, rows } = parameters;
-    const areCells = Number.isInteger(columns) && Number.isInteger(rows) && columns > 0 && rows > 0;
-    if (!areCells || columns * rows > MOST_CELLS)
-      throw new RangeError(`a map of ${columns} × ${rows} cells`);
-    if (!(timeTo > timeFrom && sectorTo > sectorFrom)) throw new RangeError('a map of nothing');
+    checkParameters(parameters);
     this.#parameters = parameters;
-    this.#time = timeReader(epochMonotonicNs);
-    this.#scratch = new Uint32Array(columns * (rows + 1) * SLOTS);
+    this.#epoch = epochOf(epochMonotonicNs);
+    this.#lanes = parameters.rows + 1;
+    this.#scratch = new Uint32Array(parameters.columns * this.#lanes * SLOTS);
   }
 
+  /**
+   * Wants another part of the plane from now on. False where nothing it has could be of use
+   * there: of other sectors. Throws like the constructor.
+   */
+  change(parameters: MapParameters): boolean {
+    checkParameters(parameters);
+    const before = this.#parameters;
+    const isOther = (['rows', 'sectorFrom', 'sectorTo'] as const).some(
+      (name) => parameters[name] !== before[name],
+    );
+    if (isOther) return false;
+    this.#parameters = parameters;
+    const size = parameters.columns * this.#lanes * SLOTS;
+    if (size > this.#scratch.length) this.#scratch = new Uint32Array(size);
+    return true;
+  }
+
+  isStillGood = (partial: MapPartial): boolean => {
+    const wanted = this.#parameters;
+    if (partial.parameters === wanted || partial.to < partial.from) return true;
+    const isKept = isWithin(partial, partial.parameters) && isWithin(partial, wanted);
+    return isKept && cellsInOne(partial.parameters, wanted) === 1;
+  };
+
+  refit: NonNullable<Derivation<MapPartial, MapResult>['refit']> = (partial) => {
+    const parameters = this.#parameters;
+    if (partial.to < parameters.timeFrom || partial.from >= parameters.timeTo)
+      return { ...partial, ...nothing, parameters };
+    if (!isWithin(partial, partial.parameters) || !isWithin(partial, parameters)) return null;
+    const ratio = cellsInOne(partial.parameters, parameters);
+    if (ratio === 0) return null;
+    const stride = this.#lanes * SLOTS;
+    const column = Math.floor(partial.column / ratio);
+    this.#touches = 0;
+    for (let index = 0; index < partial.slots.length; index++) {
+      const slot = partial.slots[index] ?? 0;
+      const past = Math.floor(slot / stride);
+      const to = Math.floor((partial.column + past) / ratio) - column;
+      this.#count(slot + (to - past) * stride, partial.counts[index] ?? 0);
+    }
+    return { ...partial, parameters, ...this.#takePart(column, 0) };
+  };
+
   scan: Derivation<MapPartial, MapResult>['scan'] = (columns, from, to, bits) => {
-    const { timeFrom, timeTo, sectorFrom, sectorTo, columns: wide, rows: high } = this.#parameters;
-    const columnsPerNs = wide / (timeTo - timeFrom);
+    const parameters = this.#parameters;
+    const { timeFrom, timeTo, sectorFrom, sectorTo, columns: wide, rows: high } = parameters;
+    const cell = cellOf(parameters);
     const rowsPerSector = high / (sectorTo - sectorFrom);
-    const scratch = this.#scratch;
-    const touched: number[] = [];
-    const inside: number[] = [];
+    const lanes = this.#lanes;
+    const epoch = this.#epoch;
+    const { operation, result, length, sector } = columns;
+    let insides = 0;
     let earliest = Infinity;
     let latest = -Infinity;
     let sectorEnd = 0;
-    const count = (cell: number, family: number, hasFailed: boolean): void => {
-      const slot = cell * SLOTS + family;
-      if (scratch[slot] === 0) touched.push(slot);
-      scratch[slot] = (scratch[slot] ?? 0) + 1;
-      if (!hasFailed) return;
-      const failed = cell * SLOTS + FAILED;
-      if (scratch[failed] === 0) touched.push(failed);
-      scratch[failed] = (scratch[failed] ?? 0) + 1;
-    };
-    for (const row of passingRows(from, to, bits)) {
-      const time = this.#time(columns, row);
+    let firstColumn = wide;
+    this.#touches = 0;
+    const rows = passingRows(from, to, bits);
+    for (const row of rows) {
+      const time = timeAt(columns, row, epoch);
       if (time < earliest) earliest = time;
       if (time > latest) latest = time;
-      const sectors = Math.ceil(wideAt(columns.length, row) / SECTOR_BYTES);
-      const start = wideAt(columns.sector, row);
+      const sectors = Math.ceil(wideAt(length, row) / SECTOR_BYTES);
+      const start = wideAt(sector, row);
       if (sectors > 0 && start + sectors > sectorEnd) sectorEnd = start + sectors;
       if (time < timeFrom || time >= timeTo) continue;
       if (sectors > 0 && (start >= sectorTo || start + sectors <= sectorFrom)) continue;
-      inside.push(row);
-      const family = familyOf[columns.operation[row] ?? 0] ?? 0;
-      const hasFailed = columns.result[row] !== BIOSCOPE_RESULT_OK;
-      const column = Math.min(wide - 1, Math.floor((time - timeFrom) * columnsPerNs));
-      if (sectors === 0) {
-        count(high * wide + column, family, hasFailed);
-        continue;
+      // In the place of one that has been looked at.
+      rows[insides++] = row;
+      const slot = familyOf[operation[row] ?? 0] ?? 0;
+      const hasFailed = result[row] !== BIOSCOPE_RESULT_OK;
+      const column = Math.min(wide - 1, Math.floor((time - timeFrom) / cell));
+      if (column < firstColumn) firstColumn = column;
+      let lane = high;
+      let end = lanes;
+      if (sectors > 0) {
+        const first = Math.max(0, Math.floor((start - sectorFrom) * rowsPerSector));
+        end = Math.min(high, Math.ceil((start + sectors - sectorFrom) * rowsPerSector));
+        lane = Math.min(first, high - 1);
+        if (end <= lane) end = lane + 1;
       }
-      const first = Math.max(0, Math.floor((start - sectorFrom) * rowsPerSector));
-      const end = Math.min(high, Math.ceil((start + sectors - sectorFrom) * rowsPerSector));
-      for (let cell = Math.min(first, high - 1); cell < Math.max(end, first + 1); cell++)
-        if (cell < high) count(cell * wide + column, family, hasFailed);
+      for (; lane < end; lane++) {
+        const at = (column * lanes + lane) * SLOTS;
+        this.#count(at + slot, 1);
+        if (hasFailed) this.#count(at + FAILED, 1);
+      }
     }
-    const slots = Uint32Array.from(touched);
-    const counts = takeCounts(scratch, slots);
-    const points = inside.length <= MOST_POINTS ? this.#points(columns, inside) : null;
+    const inside = rows.subarray(0, insides);
+    const base = insides === 0 ? 0 : firstColumn;
+    const part = this.#takePart(firstOf(parameters) + base, base * lanes * SLOTS);
+    const points = insides <= MOST_POINTS ? this.#points(columns, inside) : null;
     const kinds = points === null ? new Uint8Array(0) : kindsOf(columns, inside);
     const bounds = { from: earliest, to: latest, sectorEnd };
-    return { ...bounds, count: inside.length, slots, counts, points, kinds };
+    return { parameters, ...bounds, count: insides, ...part, points, kinds };
   };
 
   merge: Derivation<MapPartial, MapResult>['merge'] = (partials, isOver = never) => {
@@ -152,14 +213,8 @@ export class MapDerivation implements Derivation<MapPartial, MapResult> {
       sectorEnd = Math.max(sectorEnd, part.sectorEnd);
       count += part.count;
     }
-    const about = {
-      kind: 'map',
-      parameters: this.#parameters,
-      from,
-      to,
-      sectorEnd,
-      count,
-    } as const;
+    const parameters = this.#parameters;
+    const about = { kind: 'map', parameters, from, to, sectorEnd, count } as const;
     if (count <= MOST_POINTS) {
       const points = new Float64Array(count * point.size);
       const kinds = new Uint8Array(count);
@@ -174,10 +229,19 @@ export class MapDerivation implements Derivation<MapPartial, MapResult> {
         transfer: [points.buffer, kinds.buffer],
       };
     }
-    const grid = this.#grid.sum(partials, '', () => new Uint32Array(this.#scratch.length), isOver);
+    const { columns, rows } = parameters;
+    // The same cells, wherever the wanted part begins: what is summed stays.
+    const key = isAligned(parameters)
+      ? `${cellOf(parameters)}`
+      : `${parameters.timeFrom} ${parameters.timeTo}`;
+    const grid = this.#grid.sum(
+      partials,
+      `${key} ${MapGrid.roomFor(columns)}`,
+      () => new MapGrid(columns, this.#lanes),
+      isOver,
+    );
     if (grid === null) return null;
-    const { most, cells } = cellsOf(grid);
-    const { columns, rows } = this.#parameters;
+    const { most, cells } = grid.cells(firstOf(parameters), columns);
     const laneAt = columns * rows * CELL_BYTES;
     const own = { cells: cells.slice(0, laneAt), lane: cells.slice(laneAt) };
     const kinds = new Uint8Array(0);
@@ -187,11 +251,31 @@ export class MapDerivation implements Derivation<MapPartial, MapResult> {
     };
   };
 
-  #points(columns: TraceColumns, rows: readonly number[]): Float64Array {
+  #count(place: number, by: number): void {
+    const count = this.#scratch[place] ?? 0;
+    this.#scratch[place] = count + by;
+    if (count > 0) return;
+    if (this.#touches === this.#touched.length) {
+      const more = new Uint32Array(2 * this.#touches);
+      more.set(this.#touched);
+      this.#touched = more;
+    }
+    this.#touched[this.#touches++] = place;
+  }
+
+  /** What has been counted, which is then 0, from the place `base` on, where `column` is. */
+  #takePart(column: number, base: number): GridPart {
+    const slots = this.#touched.slice(0, this.#touches);
+    const counts = takeCounts(this.#scratch, slots);
+    if (base > 0) slots.forEach((slot, index) => (slots[index] = slot - base));
+    return { column, slots, counts };
+  }
+
+  #points(columns: TraceColumns, rows: Uint32Array): Float64Array {
     const points = new Float64Array(rows.length * point.size);
     rows.forEach((row, index) => {
       const at = index * point.size;
-      points[at + point.time] = this.#time(columns, row);
+      points[at + point.time] = timeAt(columns, row, this.#epoch);
       points[at + point.sector] = wideAt(columns.sector, row);
       points[at + point.sectors] = Math.ceil(wideAt(columns.length, row) / SECTOR_BYTES);
       points[at + point.sequence] = wideAt(columns.sequence, row);
@@ -201,40 +285,27 @@ export class MapDerivation implements Derivation<MapPartial, MapResult> {
   }
 }
 
-function kindsOf(columns: TraceColumns, rows: readonly number[]): Uint8Array {
+/** Of a chunk without a request in the wanted part. */
+const nothing = {
+  count: 0,
+  column: 0,
+  slots: new Uint32Array(0),
+  counts: new Uint16Array(0),
+  points: new Float64Array(0),
+  kinds: new Uint8Array(0),
+} as const satisfies Omit<MapPartial, 'parameters' | 'from' | 'to' | 'sectorEnd'>;
+
+function checkParameters(parameters: MapParameters): void {
+  const { timeFrom, timeTo, sectorFrom, sectorTo, columns, rows } = parameters;
+  const areCells = Number.isInteger(columns) && Number.isInteger(rows) && columns > 0 && rows > 0;
+  if (!areCells || columns * rows > MOST_CELLS)
+    throw new RangeError(`a map of ${columns} × ${rows} cells`);
+  if (!(timeTo > timeFrom && sectorTo > sectorFrom)) throw new RangeError('a map of nothing');
+}
+
+function kindsOf(columns: TraceColumns, rows: Uint32Array): Uint8Array {
   return Uint8Array.from(rows, (row) => {
     const family = familyOf[columns.operation[row] ?? 0] ?? 0;
     return columns.result[row] === BIOSCOPE_RESULT_OK ? family : family | POINT_FAILED;
   });
-}
-
-/** Each cell shows the family it has most of. */
-function cellsOf(grid: Uint32Array): { most: number; cells: Uint8Array } {
-  const count = grid.length / SLOTS;
-  const totals = new Uint32Array(count);
-  const cells = new Uint8Array(count * CELL_BYTES);
-  let most = 0;
-  for (let cell = 0; cell < count; cell++) {
-    let total = 0;
-    let leader = 0;
-    let leading = 0;
-    for (let family = 0; family < FAMILIES; family++) {
-      const own = grid[cell * SLOTS + family] ?? 0;
-      total += own;
-      if (own <= leading) continue;
-      leading = own;
-      leader = family + 1;
-    }
-    if (total === 0) continue;
-    totals[cell] = total;
-    most = Math.max(most, total);
-    cells[cell * CELL_BYTES] = leader;
-    cells[cell * CELL_BYTES + 2] = (grid[cell * SLOTS + FAILED] ?? 0) > 0 ? 255 : 0;
-    cells[cell * CELL_BYTES + 3] = 255;
-  }
-  const scale = 254 / Math.log2(1 + most);
-  totals.forEach((total, cell) => {
-    if (total > 0) cells[cell * CELL_BYTES + 1] = 1 + Math.round(scale * Math.log2(1 + total));
-  });
-  return { most, cells };
 }

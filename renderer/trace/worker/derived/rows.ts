@@ -40,6 +40,36 @@ export function passingRows(from: number, to: number, bits: Uint32Array | null):
   return passing.subarray(0, count);
 }
 
+/** Rows of a chunk, and which of them pass. */
+interface Passing {
+  readonly from: number;
+  readonly to: number;
+  readonly bits: Uint32Array | null;
+}
+
+const passes = (bits: Uint32Array, row: number): boolean =>
+  (((bits[row >>> 5] ?? 0) >>> (row & 31)) & 1) === 1;
+
+/** The first row that passes; -1 for none. */
+export function firstPassing({ from, to, bits }: Passing): number {
+  if (bits === null) return from < to ? from : -1;
+  for (let row = from; row < to; row++) {
+    if ((bits[row >>> 5] ?? 0) === 0) row |= 31;
+    else if (passes(bits, row)) return row;
+  }
+  return -1;
+}
+
+/** The last row that passes; -1 for none. */
+export function lastPassing({ from, to, bits }: Passing): number {
+  if (bits === null) return from < to ? to - 1 : -1;
+  for (let row = to - 1; row >= from; row--) {
+    if ((bits[row >>> 5] ?? 0) === 0) row &= ~31;
+    else if (passes(bits, row)) return row;
+  }
+  return -1;
+}
+
 /** What is counted at `places`, which is then 0. Of one chunk: it has no more rows than 16 bits count. */
 export function takeCounts(counts: Uint32Array, places: Uint32Array): Uint16Array {
   const taken = new Uint16Array(places.length);
@@ -57,10 +87,18 @@ export function latencyAt({ arrival, completion }: TraceColumns, row: number): n
   return high * HIGH + ((completion[2 * row] ?? 0) - (arrival[2 * row] ?? 0));
 }
 
-/** Reads nanoseconds of arrival since `epoch`: exact, however long the machine has been up. */
-export function timeReader(epoch: bigint): (columns: TraceColumns, row: number) => number {
-  const epochHigh = Number(epoch >> 32n);
-  const epochLow = Number(epoch & 0xffff_ffffn);
-  return ({ arrival }, row) =>
-    ((arrival[2 * row + 1] ?? 0) - epochHigh) * HIGH + ((arrival[2 * row] ?? 0) - epochLow);
+/** A reading of the clock, parted so that differences to it are exact. */
+export interface Epoch {
+  readonly high: number;
+  readonly low: number;
+}
+
+export const epochOf = (ns: bigint): Epoch => ({
+  high: Number(ns >> 32n),
+  low: Number(ns & 0xffff_ffffn),
+});
+
+/** Nanoseconds of arrival since `epoch`: exact, however long the machine has been up. */
+export function timeAt({ arrival }: TraceColumns, row: number, { high, low }: Epoch): number {
+  return ((arrival[2 * row + 1] ?? 0) - high) * HIGH + ((arrival[2 * row] ?? 0) - low);
 }

@@ -8,10 +8,19 @@ import {
   DM_USER_FLAG_RAHEAD,
   DM_USER_FLAG_SYNC,
 } from '../../../../app/contract/wire.gen';
-import { CHUNK_ROWS, wideAt, type TraceColumns } from '../../../../app/filter/trace-columns';
+import { CHUNK_ROWS, wideAt } from '../../../../app/filter/trace-columns';
 import { type Derivation, type DerivationContext, never, RunningSum } from './derivation';
-import { FAMILIES, familyOf, latencyAt, passingRows, timeReader, WRITE } from './rows';
-import { WrittenSectors, type Writes } from './written-sectors';
+import {
+  type Epoch,
+  epochOf,
+  FAMILIES,
+  familyOf,
+  latencyAt,
+  passingRows,
+  timeAt,
+  WRITE,
+} from './rows';
+import { REVERSIBLE, WrittenSectors, type Writes } from './written-sectors';
 
 /** The flags that are counted, in the order of `flags`. */
 export const countedFlags = [
@@ -73,8 +82,6 @@ export interface StatisticsResult extends Omit<Sums, 'firstStart' | 'lastEnd'> {
 const SIZES_SHOWN = 12;
 /** 4 KiB: what nearly everything is aligned to. */
 const MOST_ALIGNMENT = 8;
-/** Late requests still come into the newest part and the one before. */
-const UNSETTLED = 2;
 
 const flagBits = Uint32Array.from(countedFlags, ({ bit }) => bit);
 
@@ -124,7 +131,7 @@ const increase = (array: Float64Array, at: number, by: number): void => {
 };
 
 export class StatisticsDerivation implements Derivation<StatisticsPartial, StatisticsResult> {
-  readonly #time: (columns: TraceColumns, row: number) => number;
+  readonly #epoch: Epoch;
   readonly #sizes = new RunningSum<StatisticsPartial, Map<number, number>>(addSizes);
   #written: WrittenSectors | null = null;
   #writtenKey = '';
@@ -132,7 +139,7 @@ export class StatisticsDerivation implements Derivation<StatisticsPartial, Stati
   readonly #settled: StatisticsPartial[] = [];
 
   constructor({ epochMonotonicNs }: DerivationContext) {
-    this.#time = timeReader(epochMonotonicNs);
+    this.#epoch = epochOf(epochMonotonicNs);
   }
 
   scan: Derivation<StatisticsPartial, StatisticsResult>['scan'] = (columns, from, to, bits) => {
@@ -145,33 +152,37 @@ export class StatisticsDerivation implements Derivation<StatisticsPartial, Stati
     let writtenSectors = 0;
     let first = Infinity;
     let last = -Infinity;
-    for (const row of passingRows(from, to, bits)) {
-      const family = familyOf[columns.operation[row] ?? 0] ?? 0;
+    const { operation, result, flags: flagsColumn } = columns;
+    const { counts, bytes, latency, errors, sequential } = sums;
+    const epoch = this.#epoch;
+    const rows = passingRows(from, to, bits);
+    for (const row of rows) {
+      const family = familyOf[operation[row] ?? 0] ?? 0;
       const length = wideAt(columns.length, row);
-      const flags = columns.flags[row] ?? 0;
-      const isOk = columns.result[row] === BIOSCOPE_RESULT_OK;
-      const time = this.#time(columns, row);
+      const flags = flagsColumn[row] ?? 0;
+      const isOk = result[row] === BIOSCOPE_RESULT_OK;
+      const time = timeAt(columns, row, epoch);
       if (time < first) first = time;
       if (time > last) last = time;
-      increase(sums.counts, family, 1);
-      increase(sums.bytes, family, length);
-      increase(sums.latency, family, latencyAt(columns, row));
-      if (!isOk) increase(sums.errors, family, 1);
+      increase(counts, family, 1);
+      increase(latency, family, latencyAt(columns, row));
+      if (!isOk) increase(errors, family, 1);
       for (let flag = 0; flags !== 0 && flag < flagBits.length; flag++)
         if ((flags & (flagBits[flag] ?? 0)) !== 0) increase(sums.flags, flag, 1);
       if (length === 0) continue;
+      increase(bytes, family, length);
       if (length < (leastBytes[family] ?? 0)) leastBytes[family] = length;
       if (length > (mostBytes[family] ?? 0)) mostBytes[family] = length;
       sizes.add(length);
       const start = wideAt(columns.sector, row);
       const end = start + Math.ceil(length / SECTOR_BYTES);
-      if (start === lastEnd[family]) increase(sums.sequential, family, 1);
+      if (start === lastEnd[family]) increase(sequential, family, 1);
       if (Number.isNaN(firstStart[family])) firstStart[family] = start;
       lastEnd[family] = end;
       if (family === WRITE && isOk) {
         writtenFrom[writes] = start;
         writtenTo[writes++] = end;
-        writeEnd = Math.max(writeEnd, end);
+        if (end > writeEnd) writeEnd = end;
         writtenSectors += end - start;
         // The lowest bit that is set in any of them.
         ends |= start | end;
@@ -238,31 +249,69 @@ export class StatisticsDerivation implements Derivation<StatisticsPartial, Stati
     }
     const { granule, granules } = WrittenSectors.shape(end, alignment);
     const key = `${granule} ${granules}`;
-    const settled = partials.slice(0, -UNSETTLED);
-    // The order counts: those that are settled must be the next ones, but for the oldest.
-    const [oldest] = settled;
-    const left = oldest ? this.#settled.indexOf(oldest) : this.#settled.length;
-    const goesOn =
-      key === this.#writtenKey &&
-      left >= 0 &&
-      this.#settled.slice(left).every((part, index) => part === settled[index]);
-    if (this.#written === null || !goesOn) {
+    const settled = this.#settled;
+    if (this.#written === null || key !== this.#writtenKey || !this.#goesOn(partials)) {
       this.#written = new WrittenSectors(end, alignment);
       this.#writtenKey = key;
-      this.#settled.length = 0;
-    } else {
-      for (let count = 0; count < left; count++) this.#written.leave();
-      this.#settled.splice(0, left);
+      settled.length = 0;
     }
-    for (const [index, part] of settled.slice(this.#settled.length).entries()) {
-      if (index > 0 && isOver()) return null;
-      this.#written.settle(part.writes);
-      this.#settled.push(part);
+    const written = this.#written;
+    const before = settled.length;
+    for (const part of partials.slice(before)) {
+      const missing = partials.length - settled.length;
+      // One at least each time, and no pause near the end: those are others in each slice.
+      if (settled.length > before && missing > REVERSIBLE && isOver()) return null;
+      written.begin(missing <= REVERSIBLE);
+      written.write(part.writes);
+      settled.push(part);
     }
-    const counted = this.#written.count(partials.slice(-UNSETTLED).map(({ writes }) => writes));
+    const { sectors, overwrites } = written;
     // Where a granule is no larger than what all writes are aligned to, it is exact.
-    return { ...counted, granule: granule > alignment ? granule : 1 };
+    return { sectors, overwrites, granule: granule > alignment ? granule : 1 };
   }
+
+  /**
+   * Leaves of what is settled what `partials` begin with: the oldest ones have left, the
+   * newest have grown or are others. False where that is not all: it is to be made anew.
+   */
+  #goesOn(partials: readonly StatisticsPartial[]): boolean {
+    const settled = this.#settled;
+    const written = this.#written;
+    const [oldest] = partials;
+    if (!written || !oldest) return false;
+    const left = Math.max(0, settled.indexOf(oldest));
+    let same = 0;
+    while (left + same < settled.length && settled[left + same] === partials[same]) same++;
+    const others = settled.length - left - same;
+    if (others > written.reversible) return false;
+    for (let count = 1; count < others; count++) {
+      written.drop();
+      settled.pop();
+    }
+    const changed = partials[same];
+    const known = settled.at(-1);
+    if (others > 0 && known && changed) {
+      const kept = sameWrites(known.writes, changed.writes);
+      written.takeBack(known.writes.groups.length / 2 - kept);
+      written.write(changed.writes, kept);
+      settled[settled.length - 1] = changed;
+    } else if (others > 0) {
+      written.drop();
+      settled.pop();
+    }
+    for (let count = 0; count < left; count++) written.leave();
+    settled.splice(0, left);
+    return true;
+  }
+}
+
+/** With how many writes both begin. */
+function sameWrites(one: Writes, other: Writes): number {
+  if (one.unit !== other.unit) return 0;
+  const end = Math.min(one.groups.length, other.groups.length);
+  let at = 0;
+  while (at < end && one.groups[at] === other.groups[at]) at++;
+  return at >>> 1;
 }
 
 function addSizes(total: Map<number, number>, { sizes }: StatisticsPartial, sign: 1 | -1): void {

@@ -1,16 +1,18 @@
 /** Rates, latencies and queue depth along time. */
-import { wideAt, type TraceColumns } from '../../../../app/filter/trace-columns';
+import { CHUNK_ROWS, wideAt } from '../../../../app/filter/trace-columns';
 import { binIn, type Bins, binsFor, joinBins } from './bins';
 import { type Derivation, type DerivationContext, never, RunningSum } from './derivation';
 import { latencyBin, LATENCY_BINS, percentiles } from './latency-bins';
 import {
+  type Epoch,
+  epochOf,
   FAMILIES,
   familyOf,
   latencyAt,
   passingRows,
   READ,
   takeCounts,
-  timeReader,
+  timeAt,
   WRITE,
 } from './rows';
 
@@ -20,6 +22,8 @@ const LEAST_BINS = 32;
 const REQUESTS_A_BIN = 8;
 /** A key is bin << 11 | bin of latency. */
 const KEY_SHIFT = 11;
+/** How much finer the bins of a chunk are than those that are drawn: a power of two. */
+const FINER = 4;
 
 export interface TimePartial {
   /** Of nanoseconds since the trace began; null without a row. */
@@ -35,7 +39,7 @@ export interface TimePartial {
   readonly errors: Uint32Array;
   readonly depthSum: Float64Array;
   readonly depthMost: Uint16Array;
-  /** How many requests of a bin have a latency: keys ascending, and their counts. */
+  /** How many requests of a bin have a latency: keys, and their counts. */
   readonly latencyKeys: Uint32Array;
   readonly latencyCounts: Uint16Array;
 }
@@ -63,6 +67,8 @@ export interface TimeResult {
 const SHARES = [0.5, 0.95, 0.99, 0.999] as const;
 
 const scratch = new Uint32Array(TIME_BINS << KEY_SHIFT);
+/** Its places with a count. */
+const touched = new Uint32Array(CHUNK_ROWS);
 if (LATENCY_BINS > 1 << KEY_SHIFT) throw new RangeError('bins of latency do not fit a key');
 
 function arrays(count: number) {
@@ -87,44 +93,60 @@ const nothing: TimePartial = {
 };
 
 export class TimeDerivation implements Derivation<TimePartial, TimeResult> {
-  readonly #time: (columns: TraceColumns, row: number) => number;
+  readonly #epoch: Epoch;
   readonly #total = new RunningSum<TimePartial, Total>(addPart);
+  /** The bins that are drawn are no narrower than the one, and partials need none narrower than the other. */
+  #drawn = Infinity;
+  #least = 1;
 
   constructor({ epochMonotonicNs }: DerivationContext) {
-    this.#time = timeReader(epochMonotonicNs);
+    this.#epoch = epochOf(epochMonotonicNs);
   }
 
+  begin: NonNullable<Derivation<TimePartial, TimeResult>['begin']> = (from, to) => {
+    this.#drawn = binsFor(Math.min(from, to), Math.max(from, to), TIME_BINS).width;
+    // Somewhat finer: old rows leave, and what is drawn is finer then.
+    this.#least = Math.max(1, this.#drawn / FINER);
+  };
+
+  isStillGood = ({ bins }: TimePartial): boolean => bins === null || bins.width <= this.#drawn;
+
   scan: Derivation<TimePartial, TimeResult>['scan'] = (columns, from, to, bits) => {
-    const time = this.#time;
+    const epoch = this.#epoch;
     const rows = passingRows(from, to, bits);
     let low = Infinity;
     let high = -Infinity;
     for (const row of rows) {
-      const at = time(columns, row);
+      const at = timeAt(columns, row, epoch);
       if (at < low) low = at;
       if (at > high) high = at;
     }
     if (low > high) return nothing;
-    const bins = binsFor(low, high, TIME_BINS);
+    const bins = binsFor(low, high, TIME_BINS, this.#least);
+    const { first } = bins;
+    // Of a power of two: as exact as a division.
+    const perWidth = 1 / bins.width;
     const made = arrays(bins.count);
     const { counts, readBytes, writtenBytes, errors, depthSum } = made;
     const depthMost = new Uint16Array(bins.count);
-    const touched: number[] = [];
+    const { operation, length, result, depth } = columns;
+    let touches = 0;
     for (const row of rows) {
-      const bin = Math.floor(time(columns, row) / bins.width) - bins.first;
-      const family = familyOf[columns.operation[row] ?? 0] ?? 0;
-      const depth = columns.depth[row] ?? 0;
+      const bin = Math.floor(timeAt(columns, row, epoch) * perWidth) - first;
+      const family = familyOf[operation[row] ?? 0] ?? 0;
+      const queued = depth[row] ?? 0;
       counts[bin * FAMILIES + family] = (counts[bin * FAMILIES + family] ?? 0) + 1;
-      const moved = family === READ ? readBytes : family === WRITE ? writtenBytes : null;
-      if (moved) moved[bin] = (moved[bin] ?? 0) + wideAt(columns.length, row);
-      if ((columns.result[row] ?? 0) !== 0) errors[bin] = (errors[bin] ?? 0) + 1;
-      depthSum[bin] = (depthSum[bin] ?? 0) + depth;
-      if (depth > (depthMost[bin] ?? 0)) depthMost[bin] = depth;
+      if (family === READ) readBytes[bin] = (readBytes[bin] ?? 0) + wideAt(length, row);
+      else if (family === WRITE) writtenBytes[bin] = (writtenBytes[bin] ?? 0) + wideAt(length, row);
+      if ((result[row] ?? 0) !== 0) errors[bin] = (errors[bin] ?? 0) + 1;
+      depthSum[bin] = (depthSum[bin] ?? 0) + queued;
+      if (queued > (depthMost[bin] ?? 0)) depthMost[bin] = queued;
       const key = (bin << KEY_SHIFT) | latencyBin(latencyAt(columns, row));
-      if ((scratch[key] ?? 0) === 0) touched.push(key);
-      scratch[key] = (scratch[key] ?? 0) + 1;
+      const count = scratch[key] ?? 0;
+      if (count === 0) touched[touches++] = key;
+      scratch[key] = count + 1;
     }
-    const latencyKeys = Uint32Array.from(touched);
+    const latencyKeys = touched.slice(0, touches);
     const latencyCounts = takeCounts(scratch, latencyKeys);
     const requests = rows.length;
     return { bins, from: low, to: high, requests, ...made, depthMost, latencyKeys, latencyCounts };
