@@ -4,6 +4,7 @@
  * that carries `code` ("ENOSPC"), `errno` (positive), `syscall` and, where one
  * is concerned, `path`.
  */
+import type { ColumnValues } from '../contract/packed-columns';
 import type { HelperSockets } from './helper-socket';
 
 /** How a disk's image is opened and its trace kept. */
@@ -139,6 +140,18 @@ export interface NativePayloads {
   ): { readonly count: number; readonly used: number; readonly gone: number };
 }
 
+/**
+ * Packs of `columns` (the values of each field of a record but the disk) the rows
+ * `rows`, in that order, into `into`, as app/contract/packed-columns.ts says. Returns
+ * the bytes that takes; when `into` has fewer, it holds nothing of use. RangeError
+ * when a row is not there.
+ */
+export type PackColumns = (
+  columns: readonly ColumnValues[],
+  rows: Uint32Array,
+  into: ArrayBuffer,
+) => number;
+
 export interface LoopStatus {
   /** st_dev and st_ino of the backing file. */
   readonly backingDevice: bigint;
@@ -158,6 +171,8 @@ export interface NativeAddon extends HelperSockets {
   openPayloads(tracePath: string): NativePayloads;
   /** CRC-32C of `bytes`; of what came before them as well, if that had the CRC `before` (otherwise 0). */
   crc32c(bytes: Uint8Array, before: number): number;
+  /** With memory of its own: one for each caller. */
+  makeColumnPacker(): PackColumns;
   /**
    * What of the dm-user route's promises could not be kept in this process, as the
    * errno of the first failure: serving threads as I/O flushers, memory locked.

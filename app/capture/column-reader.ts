@@ -3,7 +3,9 @@
  * takes as it is. The file has its rows in the order of completion, so the few
  * that a later batch may still precede wait for it.
  */
+import type { PackColumns } from '../addon/addon';
 import { BioscopeError } from '../contract/errors';
+import type { ColumnValues } from '../contract/packed-columns';
 import { readError } from './capture-errors';
 import { columns } from './columns';
 import type { BatchRecords, CaptureFile } from './file';
@@ -12,19 +14,12 @@ import { orderBySequence, wideNumber } from './order';
 /** Rows that wait at most: one request that took minutes must not hold all the others back. */
 const MOST_WAITING = 4 * 65_536;
 
-/** Bytes of a row. */
-const ROW_BYTES = columns.reduce((sum, { width }) => sum + width, 0);
-
-/** Room in a piece for a few rows more than the last had: as many as may have waited. */
+/** Room for a few rows more than the last batch had: as many as may have waited. */
 const SPARE_ROWS = 4096;
 
 export interface CapturePiece {
-  /**
-   * The columns in the order of the file, one right behind the other, each with
-   * room for `capacity` rows. Overwritten by the next piece.
-   */
-  readonly columns: ArrayBuffer;
-  readonly capacity: number;
+  /** Packed columns (app/contract/packed-columns.ts) of `rows` rows. Overwritten by the next piece. */
+  readonly packed: ArrayBuffer;
   readonly rows: number;
   /** Requests that are missing before these rows, or among them. */
   readonly lost: bigint;
@@ -32,10 +27,8 @@ export interface CapturePiece {
   readonly damage: BioscopeError | null;
 }
 
-type Values = Uint8Array | Uint16Array | Uint32Array;
-
 /** Values of `width` bytes for `rows` rows; 64-bit ones as pairs of words. */
-function valuesAt(bytes: ArrayBuffer, width: number, offset: number, rows: number): Values {
+function valuesAt(bytes: ArrayBuffer, width: number, offset: number, rows: number): ColumnValues {
   if (width === 1) return new Uint8Array(bytes, offset, rows);
   if (width === 2) return new Uint16Array(bytes, offset, rows);
   return new Uint32Array(bytes, offset, (rows * width) / 4);
@@ -44,32 +37,34 @@ function valuesAt(bytes: ArrayBuffer, width: number, offset: number, rows: numbe
 /** Values of a column that one row has: 64 bits are two words. */
 const unitOf = (width: number): number => (width === 8 ? 2 : 1);
 
-/** Columns one right behind the other, with room for `capacity` rows. */
-class Packed {
-  readonly bytes: ArrayBuffer;
+/** Rows at hand, as columns with room for `capacity` of them. */
+class Pool {
   readonly capacity: number;
-  readonly values: readonly Values[];
+  readonly values: readonly ColumnValues[];
 
   constructor(capacity: number) {
-    this.bytes = new ArrayBuffer(capacity * ROW_BYTES);
     this.capacity = capacity;
-    let offset = 0;
-    this.values = columns.map(({ width }) => {
-      const values = valuesAt(this.bytes, width, offset, capacity);
-      offset += width * capacity;
-      return values;
-    });
+    this.values = columns.map(({ width }) =>
+      valuesAt(new ArrayBuffer(width * capacity), width, 0, capacity),
+    );
   }
 
   /** The words of the sequences, pairs. */
   get sequences(): Uint32Array {
-    return new Uint32Array(this.bytes, 0, 2 * this.capacity);
+    const [sequences] = this.values;
+    return sequences instanceof Uint32Array ? sequences : new Uint32Array();
   }
 
-  /** This, if it suits so many rows, or a new one that does. */
-  suiting(rows: number): Packed {
+  /** This, if it suits so many rows, or one that does and begins with the first `kept` of these. */
+  suiting(rows: number, kept: number): Pool {
     const isWaste = this.capacity > 2 * rows + SPARE_ROWS;
-    return rows > this.capacity || isWaste ? new Packed(rows + SPARE_ROWS) : this;
+    if (rows <= this.capacity && !isWaste) return this;
+    const other = new Pool(rows + SPARE_ROWS);
+    other.values.forEach((target, index) => {
+      const unit = unitOf(columns[index]?.width ?? 1);
+      target.set(this.values[index]?.subarray(0, unit * kept) ?? []);
+    });
+    return other;
   }
 
   /** Puts the rows of a batch behind the first `before`. */
@@ -81,52 +76,22 @@ class Packed {
     });
   }
 
-  /** Copies the rows [from, to) of `order` (of these as they are, without one) to the front of `other`. */
-  copy(order: Uint32Array | null, from: number, to: number, other: Packed): void {
-    const rows = order?.subarray(from, to);
-    other.values.forEach((target, index) => {
-      const source = this.values[index] ?? target;
-      const width = columns[index]?.width ?? 1;
-      const unit = unitOf(width);
-      if (rows) pick(source, rows, target, width === 8);
-      else target.set(source.subarray(unit * from, unit * to));
-    });
+  /** Moves the rows `rows`, ascending, to the front: run by run, as most that wait lie side by side. */
+  keep(rows: Uint32Array): void {
+    for (let begin = 0; begin < rows.length;) {
+      const row = rows[begin] ?? 0;
+      let end = begin + 1;
+      while (end < rows.length && rows[end] === row + end - begin) end++;
+      this.values.forEach((values, index) => {
+        const unit = unitOf(columns[index]?.width ?? 1);
+        values.copyWithin(unit * begin, unit * row, unit * (row + end - begin));
+      });
+      begin = end;
+    }
   }
 }
 
-/** Values of `from` at `rows`, to the front of `to`. One function for each kind: one that sees several is several times slower. */
-function pickBytes(from: Uint8Array, rows: Uint32Array, to: Uint8Array): void {
-  for (let row = 0; row < rows.length; row++) to[row] = from[rows[row] ?? 0] ?? 0;
-}
-
-function pickHalves(from: Uint16Array, rows: Uint32Array, to: Uint16Array): void {
-  for (let row = 0; row < rows.length; row++) to[row] = from[rows[row] ?? 0] ?? 0;
-}
-
-function pickWords(from: Uint32Array, rows: Uint32Array, to: Uint32Array): void {
-  for (let row = 0; row < rows.length; row++) to[row] = from[rows[row] ?? 0] ?? 0;
-}
-
-function pickPairs(from: Uint32Array, rows: Uint32Array, to: Uint32Array): void {
-  for (let row = 0; row < rows.length; row++) {
-    const source = 2 * (rows[row] ?? 0);
-    to[2 * row] = from[source] ?? 0;
-    to[2 * row + 1] = from[source + 1] ?? 0;
-  }
-}
-
-function pick(from: Values, rows: Uint32Array, to: Values, isWide: boolean): void {
-  if (from instanceof Uint8Array && to instanceof Uint8Array) pickBytes(from, rows, to);
-  else if (from instanceof Uint16Array && to instanceof Uint16Array) pickHalves(from, rows, to);
-  else if (from instanceof Uint32Array && to instanceof Uint32Array) {
-    if (isWide) pickPairs(from, rows, to);
-    else pickWords(from, rows, to);
-  }
-}
-
-const nothing = (): Packed => new Packed(0);
-
-type Rows = Pick<CapturePiece, 'columns' | 'capacity' | 'rows'>;
+type Rows = Pick<CapturePiece, 'packed' | 'rows'>;
 
 export class CaptureColumnReader {
   readonly file: CaptureFile;
@@ -135,14 +100,18 @@ export class CaptureColumnReader {
   private readonly lowestBehind: Float64Array;
   private body = new ArrayBuffer(0);
   /** The rows at hand; the first `waiting` of them are from former batches. */
-  private pool = nothing();
+  private pool = new Pool(0);
   private waiting = 0;
-  private piece = nothing();
+  private readonly pack: PackColumns;
+  private packed = new ArrayBuffer(0);
+  /** 0, 1, 2 and so on, as many as were wanted: the order of what is in order. */
+  private asTheyAre = new Uint32Array(0);
   private batch = 0;
 
   /** The file is closed with the reader. `mostWaiting`: rows. */
-  constructor(file: CaptureFile, mostWaiting = MOST_WAITING) {
+  constructor(file: CaptureFile, pack: PackColumns, mostWaiting = MOST_WAITING) {
     this.file = file;
+    this.pack = pack;
     this.mostWaiting = mostWaiting;
     const { batches } = file;
     this.lowestBehind = new Float64Array(batches.length);
@@ -166,7 +135,7 @@ export class CaptureColumnReader {
       const records = this.read(index);
       if (records instanceof BioscopeError) {
         lost += BigInt(head.rows);
-        return { ...this.emit(null, 0), lost, damage: records };
+        return { ...this.emit(new Uint32Array(0)), lost, damage: records };
       }
       const piece = this.take(records, this.lowestBehind[index] ?? Infinity);
       if (piece.rows > 0 || lost > 0n) return { ...piece, lost, damage: null };
@@ -175,8 +144,7 @@ export class CaptureColumnReader {
 
   close(): void {
     this.file.close();
-    [this.body, this.pool, this.piece] = [new ArrayBuffer(0), nothing(), nothing()];
-    this.waiting = 0;
+    [this.body, this.pool, this.waiting] = [new ArrayBuffer(0), new Pool(0), 0];
   }
 
   private read(index: number): BatchRecords | BioscopeError {
@@ -195,27 +163,35 @@ export class CaptureColumnReader {
   private take(records: BatchRecords, bound: number): Rows {
     const { waiting } = this;
     const all = waiting + records.rows;
-    const pool = this.pool.suiting(all);
-    if (pool !== this.pool) this.pool.copy(null, 0, waiting, pool);
+    const pool = this.pool.suiting(all, waiting);
     this.pool = pool;
     pool.put(records, waiting);
-    const order = orderBySequence(pool.sequences, 0, 2, all);
-    const below = rowsBelow(pool.sequences, order, all, bound);
+    const order = orderBySequence(pool.sequences, 0, 2, all) ?? this.inOrder(all);
+    const below = rowsBelow(pool.sequences, order, bound);
     const ready = all - below > this.mostWaiting ? all : below;
-    const piece = this.emit(order, ready);
-    const rest = new Packed(all - ready);
-    pool.copy(order, ready, all, rest);
-    rest.copy(null, 0, all - ready, pool);
+    const piece = this.emit(order.subarray(0, ready));
+    pool.keep(order.slice(ready).sort());
     this.waiting = all - ready;
     return piece;
   }
 
-  /** The first `rows` rows of the pool in `order` as a piece. */
-  private emit(order: Uint32Array | null, rows: number): Rows {
-    this.piece = this.piece.suiting(rows);
-    this.pool.copy(order, 0, rows, this.piece);
-    const { bytes, capacity } = this.piece;
-    return { columns: bytes, capacity, rows };
+  private inOrder(rows: number): Uint32Array {
+    if (this.asTheyAre.length < rows)
+      this.asTheyAre = Uint32Array.from({ length: rows }, (_, row) => row);
+    return this.asTheyAre.subarray(0, rows);
+  }
+
+  /** These rows of the pool, in this order, as a piece. */
+  private emit(rows: Uint32Array): Rows {
+    const { values } = this.pool;
+    const bytes = this.pack(values, rows, this.packed);
+    const { byteLength } = this.packed;
+    // Not many more than are needed: all of them are copied when they are sent.
+    if (byteLength < bytes || byteLength > bytes + bytes / 8) {
+      this.packed = new ArrayBuffer(bytes + Math.floor(bytes / 16));
+      this.pack(values, rows, this.packed);
+    }
+    return { packed: this.packed, rows: rows.length };
   }
 
   /** What waits for a batch that cannot be read, and what is lost behind the last row. */
@@ -223,26 +199,18 @@ export class CaptureColumnReader {
     const { waiting } = this;
     this.waiting = 0;
     if (waiting === 0 && lost === 0n) return null;
-    return { ...this.emit(null, waiting), lost, damage: null };
+    const rows = orderBySequence(this.pool.sequences, 0, 2, waiting) ?? this.inOrder(waiting);
+    return { ...this.emit(rows), lost, damage: null };
   }
 }
 
-/**
- * How many of the first `count` rows have a sequence below `bound`; `order`: what
- * brings them in order, null if they are.
- */
-function rowsBelow(
-  sequences: Uint32Array,
-  order: Uint32Array | null,
-  count: number,
-  bound: number,
-): number {
+/** How many of `rows`, ascending by sequence, have one below `bound`. */
+function rowsBelow(sequences: Uint32Array, rows: Uint32Array, bound: number): number {
   let low = 0;
-  let high = count;
+  let high = rows.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    const row = order === null ? middle : (order[middle] ?? 0);
-    if (wideNumber(sequences, 2 * row) < bound) low = middle + 1;
+    if (wideNumber(sequences, 2 * (rows[middle] ?? 0)) < bound) low = middle + 1;
     else high = middle;
   }
   return low;

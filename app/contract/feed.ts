@@ -6,12 +6,11 @@
  * buffers at rates where a schema a message would cost too much a record, but
  * not a message.
  */
+import { arePackedColumns } from './packed-columns';
 import type { DiskId } from './units';
 
 /** Records in one batch at most: 512 KiB of records. */
 export const BATCH_RECORDS = 8192;
-/** Bytes of a row of `columns`: a record without the number of its disk and what is unused. */
-export const COLUMN_ROW_BYTES = 58;
 /** Batches (or pieces of captures) a reader may be owed before it returns credits. */
 export const INITIAL_CREDITS = 8;
 
@@ -35,16 +34,11 @@ export type FeedMessage =
       readonly lost: bigint;
     }
   | {
-      /** A piece of a capture, which has columns already: they go into the window's as they are. */
+      /** A piece of a capture, which has columns already. */
       readonly type: 'columns';
       readonly disk: DiskId;
-      /**
-       * The fields of `rows` records but the disk, in their order there, each as a
-       * column with room for `capacity` rows, one right behind the other; ascending
-       * by sequence.
-       */
-      readonly columns: ArrayBuffer;
-      readonly capacity: number;
+      /** `rows` records as packed columns (packed-columns.ts), ascending by sequence. */
+      readonly packed: ArrayBuffer;
       readonly rows: number;
       /** As with 'batch'; and requests of parts of the file that cannot be read. */
       readonly lost: bigint;
@@ -110,15 +104,11 @@ export function isFeedMessage(value: unknown): value is FeedMessage {
   }
   const { lost } = value;
   if (value.type === 'columns') {
-    const { columns, capacity, rows } = value;
+    const { packed, rows } = value;
     return (
-      columns instanceof ArrayBuffer &&
-      typeof capacity === 'number' &&
-      capacity * COLUMN_ROW_BYTES === columns.byteLength &&
+      packed instanceof ArrayBuffer &&
       typeof rows === 'number' &&
-      Number.isInteger(rows) &&
-      rows >= 0 &&
-      rows <= capacity &&
+      arePackedColumns(packed, rows) &&
       typeof lost === 'bigint'
     );
   }

@@ -1,13 +1,12 @@
 /** A capture as one port reads it: to its end, in pieces of whole columns. */
-import { CaptureColumnReader } from '../capture/column-reader';
-import type { CaptureFile } from '../capture/file';
+import type { CaptureColumnReader } from '../capture/column-reader';
 import { BioscopeError } from '../contract/errors';
 import type { FeedMessage } from '../contract/feed';
 import type { FollowedDisk, Source } from './trace-source';
 
 export interface CaptureSurroundings {
   /** Throws BioscopeError, as CaptureFile.open does. */
-  readonly open: (path: string) => Promise<CaptureFile>;
+  readonly open: (path: string) => Promise<CaptureColumnReader>;
   /** Told what cannot be read, once a file. */
   readonly report: (path: string, thrown: unknown) => void;
   /** Called when it has been opened: `begin` has something to say. */
@@ -39,13 +38,13 @@ export class CaptureSource implements Source {
     return { type: 'opened', disk, number, epochMonotonicNs, epochRealtimeNs };
   }
 
-  /** Its columns are overwritten by the next: posting copies them. */
+  /** What it has is overwritten by the next: posting copies it. */
   next(): FeedMessage | null {
     const piece = this.isOpen ? (this.reader?.next() ?? null) : null;
     if (piece === null) return null;
-    const { columns, capacity, rows, lost, damage } = piece;
+    const { packed, rows, lost, damage } = piece;
     if (damage) this.tell(leftOut(damage));
-    return { type: 'columns', disk: this.disk.id, columns, capacity, rows, lost };
+    return { type: 'columns', disk: this.disk.id, packed, rows, lost };
   }
 
   close(): FeedMessage {
@@ -58,12 +57,12 @@ export class CaptureSource implements Source {
 
   private async openFile(): Promise<void> {
     try {
-      const file = await this.around.open(this.disk.tracePath);
+      const reader = await this.around.open(this.disk.tracePath);
       if (this.isClosed) {
-        file.close();
+        reader.close();
         return;
       }
-      this.reader = new CaptureColumnReader(file);
+      this.reader = reader;
     } catch (thrown) {
       // Main had it open a moment ago: it has gone since, or changed.
       this.tell(thrown);

@@ -53,10 +53,15 @@ export class FeedPort {
     this.sources = [...kept, ...added.map((disk) => this.make(disk))];
   }
 
-  /** A message from the worker. What is no request of the contract is refused aloud. */
-  receive(message: unknown): void {
+  /**
+   * A message from the worker. What is no request of the contract is refused aloud.
+   * Returns whether something may have waited for it.
+   */
+  receive(message: unknown): boolean {
     if (!isFeedRequest(message)) throw new Error('the feed got a message outside the contract');
+    const waited = this.credits <= 0;
     this.credits += message.batches;
+    return waited;
   }
 
   /**

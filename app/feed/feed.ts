@@ -7,6 +7,7 @@
  * starts another, and every window begins anew with the oldest record kept.
  */
 import { loadAddon } from '../addon/load';
+import { CaptureColumnReader } from '../capture/column-reader';
 import { openCapture } from '../capture/open-capture';
 import { toErrorValue } from '../contract/errors';
 import { isFeedCommand } from '../contract/feed';
@@ -29,9 +30,13 @@ function report(subject: string, thrown: unknown): void {
   process.parentPort.postMessage(problem);
 }
 
+async function openColumns(path: string): Promise<CaptureColumnReader> {
+  return new CaptureColumnReader(await openCapture(path), addon.makeColumnPacker());
+}
+
 /** What reads a disk's trace, or a capture. Each port reads its own. */
 function makeSource(disk: FollowedDisk): Source {
-  if (disk.isCapture) return new CaptureSource(disk, { open: openCapture, report, wake: pollNow });
+  if (disk.isCapture) return new CaptureSource(disk, { open: openColumns, report, wake: pollNow });
   return new TraceSource(disk, ({ tracePath }) => addon.openTrace(tracePath, 'oldest'));
 }
 
@@ -58,7 +63,9 @@ process.parentPort.on('message', ({ data, ports: [channel] }) => {
     const port = new FeedPort(channel, makeSource);
     port.follow(disks, buffer);
     ports.add(port);
-    channel.on('message', (event) => port.receive(event.data));
+    channel.on('message', (event) => {
+      if (port.receive(event.data)) pollNow();
+    });
     channel.on('close', () => {
       ports.delete(port);
       port.close();

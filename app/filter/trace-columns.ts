@@ -62,54 +62,9 @@ export function makeColumns(rows: number): TraceColumns {
   };
 }
 
-/**
- * Columns with room for `capacity` rows that lie one right behind the other in
- * `buffer`, as the feed sends those of a capture.
- */
-export function viewColumns(buffer: ArrayBuffer, capacity: number): TraceColumns {
-  let next = 0;
-  const take = (width: number): number => {
-    const offset = next;
-    next += width * capacity;
-    return offset;
-  };
-  const wide = () => new Uint32Array(buffer, take(8), capacity * 2);
-  const word = () => new Uint32Array(buffer, take(4), capacity);
-  const half = () => new Uint16Array(buffer, take(2), capacity);
-  const byte = () => new Uint8Array(buffer, take(1), capacity);
-  // Evaluated in the order they are written in, which is that of the buffer.
-  return {
-    sequence: wide(),
-    arrival: wide(),
-    completion: wide(),
-    sector: wide(),
-    length: wide(),
-    flags: word(),
-    backendDelay: word(),
-    queue: half(),
-    depth: half(),
-    error: half(),
-    operation: byte(),
-    result: byte(),
-    route: byte(),
-    marks: byte(),
-  };
-}
-
-/** Copies `count` rows of `from`, beginning with `fromRow`, to `to` from `toRow` on. */
-export function copyColumns(
-  from: TraceColumns,
-  fromRow: number,
-  to: TraceColumns,
-  toRow: number,
-  count: number,
-): void {
-  for (const name of wideColumns) {
-    to[name].set(from[name].subarray(2 * fromRow, 2 * (fromRow + count)), 2 * toRow);
-  }
-  for (const name of narrowColumns) {
-    to[name].set(from[name].subarray(fromRow, fromRow + count), toRow);
-  }
+/** The columns in the order of a record's fields. */
+export function columnList(columns: TraceColumns): (Uint8Array | Uint16Array | Uint32Array)[] {
+  return [...wideColumns, ...narrowColumns].map((name) => columns[name]);
 }
 
 /** A 64-bit field of a row as a number: exact below 2^53. */

@@ -7,6 +7,7 @@
 
 #include "../engine/serving_thread.h"
 #include "../wire/trace.h"
+#include "columns_object.h"
 #include "convert.h"
 #include "disk_object.h"
 #include "helper_socket.h"
@@ -54,6 +55,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports)
 	add("openTrace", open_trace);
 	add("openPayloads", open_payloads);
 	add("crc32c", checksum);
+	add("makeColumnPacker", make_column_packer);
 	add("memoryPromise", ::memory_promise);
 	add("lockCode", ::lock_code);
 	add("lockFile", lock_file);

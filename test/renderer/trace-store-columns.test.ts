@@ -1,16 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { COLUMN_ROW_BYTES } from '../../app/contract/feed';
-import { CHUNK_ROWS, putRecords, viewColumns } from '../../app/filter/trace-columns';
+import { CHUNK_ROWS } from '../../app/filter/trace-columns';
+import { packRecords } from '../support/packed-columns';
 import { batchOf } from './records';
 import { add, disk, filterOf, open, sequences, view } from './store';
-
-/** Records as the feed sends those of a capture. */
-function columnsOf(records: ArrayBuffer, capacity: number): ArrayBuffer {
-  const columns = new ArrayBuffer(capacity * COLUMN_ROW_BYTES);
-  const rows = records.byteLength / 64;
-  putRecords(viewColumns(columns, capacity), 0, new Uint32Array(records), 0, rows);
-  return columns;
-}
 
 describe('the rows of a capture', () => {
   it('are the same as those of a disk, in order and late', () => {
@@ -35,8 +27,7 @@ describe('the rows of a capture', () => {
       store.receive({
         type: 'columns',
         disk,
-        columns: columnsOf(batchOf(part), part.length + 3),
-        capacity: part.length + 3,
+        packed: packRecords(batchOf(part)),
         rows: part.length,
         lost: 1n,
       });
@@ -55,14 +46,7 @@ describe('the rows of a capture', () => {
   it('leave for newer ones', () => {
     const store = open(4);
     const records = batchOf([1, 2, 3, 6, 7].map((sequence) => ({ sequence })));
-    store.receive({
-      type: 'columns',
-      disk,
-      columns: columnsOf(records, 5),
-      capacity: 5,
-      rows: 5,
-      lost: 0n,
-    });
+    store.receive({ type: 'columns', disk, packed: packRecords(records), rows: 5, lost: 0n });
     expect(sequences(store)).toEqual([2, 3, 6, 7]);
   });
 });

@@ -3,7 +3,7 @@ import type { FeedMessage } from '../../../app/contract/feed';
 import type { DiskId } from '../../../app/contract/units';
 import { compileFilter } from '../../../app/filter/evaluate';
 import type { PayloadAnswers, ReadPayload } from '../../../app/filter/payload-answers';
-import { CHUNK_ROWS, viewColumns, type TraceColumns } from '../../../app/filter/trace-columns';
+import { CHUNK_ROWS, type TraceColumns } from '../../../app/filter/trace-columns';
 import { Listing, type Listed } from './listing';
 import type { PayloadSearch, TraceTotals, View } from './protocol';
 import { AllRows, shownPart } from './row-list';
@@ -80,10 +80,10 @@ export class DiskTrace {
   }
 
   /** Like `add`, of rows as the feed sends those of a capture. */
-  addColumns({ columns, capacity, rows, lost }: Extract<FeedMessage, { type: 'columns' }>): void {
+  addColumns({ packed, rows, lost }: Extract<FeedMessage, { type: 'columns' }>): void {
     this.#lost += Number(lost);
     this.#received += rows;
-    const { changedFrom, tooLate } = this.rows.addColumns(viewColumns(columns, capacity), rows);
+    const { changedFrom, tooLate } = this.rows.addPacked(packed, rows);
     this.#tooLate += tooLate;
     this.#changed(changedFrom);
   }

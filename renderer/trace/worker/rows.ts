@@ -9,7 +9,7 @@
  */
 import {
   CHUNK_ROWS,
-  copyColumns,
+  columnList,
   makeColumns,
   putRecords,
   ROW_BYTES,
@@ -18,6 +18,7 @@ import {
   wideAt,
   type WideColumn,
 } from '../../../app/filter/trace-columns';
+import { firstSequence, unpackColumns } from '../../../app/contract/packed-columns';
 import { RECORD_BYTES } from '../../../app/contract/trace';
 
 /** 32-bit words of a record on the wire. */
@@ -115,11 +116,13 @@ export class Rows {
     return this.#merge(records, count);
   }
 
-  /** Like `add`, of `count` rows that are columns already (ascending by sequence). */
-  addColumns(columns: TraceColumns, count: number): { changedFrom: number; tooLate: number } {
+  /** Like `add`, of `count` rows that are packed columns (app/contract/packed-columns.ts). */
+  addPacked(packed: ArrayBuffer, count: number): { changedFrom: number; tooLate: number } {
     const newest = this.count > 0 ? this.number(this.#end - 1, 'sequence') : -1;
-    if (count > 0 && wideAt(columns.sequence, 0) <= newest) {
+    if (count > 0 && firstSequence(packed) <= newest) {
       // Rows that belong between those that are here: seldom, and a matter of records.
+      const columns = makeColumns(count);
+      unpackColumns(packed, 0, columnList(columns), 0, count);
       const records = new Uint32Array(count * RECORD_WORDS);
       for (let row = 0; row < count; row++)
         takeRecord(columns, row, records, row * RECORD_WORDS, 0);
@@ -129,7 +132,7 @@ export class Rows {
     for (let taken = 0; taken < count;) {
       const slot = this.#end & SLOT_MASK;
       const some = Math.min(count - taken, CHUNK_ROWS - slot);
-      copyColumns(columns, taken, this.columns(this.#end), slot, some);
+      unpackColumns(packed, taken, columnList(this.columns(this.#end)), slot, some);
       this.#end += some;
       taken += some;
     }

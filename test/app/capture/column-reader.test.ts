@@ -3,16 +3,16 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { CaptureColumnReader, type CapturePiece } from '../../../app/capture/column-reader';
+import { CaptureColumnReader } from '../../../app/capture/column-reader';
 import { CaptureFile } from '../../../app/capture/file';
 import { orderBySequence } from '../../../app/capture/order';
 import { CaptureWriter } from '../../../app/capture/writer';
-import { COLUMN_ROW_BYTES, isFeedMessage, type FeedMessage } from '../../../app/contract/feed';
+import { isFeedMessage, type FeedMessage } from '../../../app/contract/feed';
 import { RECORD_BYTES } from '../../../app/contract/trace';
 import { diskId } from '../../../app/contract/units';
 import { CaptureSource } from '../../../app/feed/capture-source';
-import { takeRecord, viewColumns } from '../../../app/filter/trace-columns';
-import { addAll, checksum, header, madeUp, recordsOf } from './support';
+import { unpackRecords } from '../../support/packed-columns';
+import { addAll, addon, checksum, header, madeUp, recordsOf } from './support';
 
 /** Of the disk in records that `madeUp` makes. */
 const DISK = 3;
@@ -44,26 +44,21 @@ function pick(from: ArrayBuffer, places: readonly number[]): ArrayBuffer {
   return picked.buffer;
 }
 
-/** What columns say as records again. */
-function toRecords({ columns, capacity, rows }: CapturePiece): Uint8Array {
-  expect(columns.byteLength).toBe(capacity * COLUMN_ROW_BYTES);
-  const words = new Uint32Array((rows * RECORD_BYTES) / 4);
-  const view = viewColumns(columns, capacity);
-  for (let row = 0; row < rows; row++) {
-    takeRecord(view, row, words, (row * RECORD_BYTES) / 4, DISK);
-  }
-  return new Uint8Array(words.buffer);
+/** The columns of the file; the same as the feed's. */
+async function openColumns(file = path, mostWaiting?: number): Promise<CaptureColumnReader> {
+  const opened = await CaptureFile.open(file, checksum);
+  return new CaptureColumnReader(opened, addon.makeColumnPacker(), mostWaiting);
 }
 
 async function readAll(
-  ...mostWaiting: number[]
+  mostWaiting?: number,
 ): Promise<{ records: Buffer; rows: number[]; lost: bigint }> {
-  const reader = new CaptureColumnReader(await CaptureFile.open(path, checksum), ...mostWaiting);
+  const reader = await openColumns(path, mostWaiting);
   const records: Uint8Array[] = [];
   const rows: number[] = [];
   let lost = 0n;
   for (let piece = reader.next(); piece; piece = reader.next()) {
-    records.push(toRecords(piece));
+    records.push(unpackRecords(piece.packed, piece.rows, DISK));
     rows.push(piece.rows);
     lost += piece.lost;
   }
@@ -115,7 +110,7 @@ describe('a capture as columns', () => {
     ];
     for (const fields of hostile) {
       await write([madeUp(1, 5), recordsOf([fields])]);
-      const reader = new CaptureColumnReader(await CaptureFile.open(path, checksum));
+      const reader = await openColumns();
       expect(reader.next()).toMatchObject({ rows: 5, damage: null });
       const refused = reader.next();
       expect(refused).toMatchObject({ rows: 0, lost: 1n });
@@ -160,7 +155,6 @@ describe('the order by sequence', () => {
 
 describe('the feed of a capture', () => {
   const disk = { id: diskId('capture-1'), number: 9, tracePath: '', isCapture: true };
-  const open = () => CaptureFile.open(path, checksum);
 
   /** All messages of a source, from the one that announces it. */
   async function messagesOf(reports: unknown[]): Promise<FeedMessage[]> {
@@ -168,7 +162,7 @@ describe('the feed of a capture', () => {
     const isReady = new Promise<void>((resolve) => (woken = resolve));
     const source = new CaptureSource(
       { ...disk, tracePath: path },
-      { open, report: (_path, thrown) => reports.push(thrown), wake: woken },
+      { open: openColumns, report: (_path, thrown) => reports.push(thrown), wake: woken },
     );
     expect(source.begin()).toBeNull();
     await isReady;
@@ -188,7 +182,7 @@ describe('the feed of a capture', () => {
 
   test('tells once which part of the file is damaged, counts it as lost, and goes on', async () => {
     await write([madeUp(1, 50), madeUp(51, 50), madeUp(101, 50), madeUp(151, 50)]);
-    const whole = await open();
+    const whole = await CaptureFile.open(path, checksum);
     const places = [2, 3].map((index) => (whole.batches[index]?.position ?? 0) + 1000);
     whole.close();
     const bytes = readFileSync(path);
@@ -211,7 +205,7 @@ describe('the feed of a capture', () => {
     const reports: unknown[] = [];
     const source = new CaptureSource(
       { ...disk, tracePath: path },
-      { open, report: (_path, thrown) => reports.push(thrown), wake: () => undefined },
+      { open: openColumns, report: (_path, thrown) => reports.push(thrown), wake: () => undefined },
     );
     source.begin();
     await expect.poll(() => reports.length).toBe(1);
@@ -223,16 +217,16 @@ describe('the feed of a capture', () => {
 
   test('closed while it is being opened lets go of the file', async () => {
     await write([madeUp(1, 5)]);
-    const file = await open();
+    const reader = await openColumns();
     let isLetGo = false;
-    const close = file.close.bind(file);
-    file.close = () => {
+    const close = reader.close.bind(reader);
+    reader.close = () => {
       isLetGo = true;
       close();
     };
     const source = new CaptureSource(
       { ...disk, tracePath: path },
-      { open: () => Promise.resolve(file), report: () => undefined, wake: () => undefined },
+      { open: () => Promise.resolve(reader), report: () => undefined, wake: () => undefined },
     );
     source.begin();
     source.close();

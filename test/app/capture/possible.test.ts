@@ -16,7 +16,7 @@ import { exportFormatNames } from '../../../app/contract/capture';
 import { RECORD_BYTES, decodeRecord } from '../../../app/contract/trace';
 import { diskId } from '../../../app/contract/units';
 import * as wire from '../../../app/contract/wire.gen';
-import { addAll, checksum, header, madeUp, recordsOf, type RecordFields } from './support';
+import { addAll, addon, checksum, header, madeUp, recordsOf, type RecordFields } from './support';
 
 const patience = { timeout: 120_000 };
 let directory = '';
@@ -53,7 +53,8 @@ async function write(hostile: readonly RecordFields[]): Promise<void> {
 
 /** What opening it in the window gives: rows, what was lost, what was said. */
 async function asWindow(): Promise<{ rows: number; lost: bigint; said: string[] }> {
-  const reader = new CaptureColumnReader(await CaptureFile.open(path, checksum));
+  const file = await CaptureFile.open(path, checksum);
+  const reader = new CaptureColumnReader(file, addon.makeColumnPacker());
   const result = { rows: 0, lost: 0n, said: [] as string[] };
   for (let piece = reader.next(); piece; piece = reader.next()) {
     result.rows += piece.rows;

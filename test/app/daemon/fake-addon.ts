@@ -149,6 +149,10 @@ export class FakeAddon implements NativeAddon {
     throw new Error('the fake addon keeps no payloads');
   }
 
+  makeColumnPacker(): never {
+    throw new Error('the daemon packs no columns');
+  }
+
   crc32c(): never {
     throw new Error('the fake addon sums nothing up');
   }

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Records as packed columns, which cross a process boundary with less than half of
+// their bytes. app/contract/packed-columns.ts says how they are packed, and unpacks.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace bioscope
+{
+
+// The fields of a trace record but the disk, in their order there.
+constexpr std::array<size_t, 14> column_widths = {8, 8, 8, 8, 8, 4, 4, 2, 2, 2, 1, 1, 1, 1};
+
+// One for each caller: not to be used by two threads at once.
+class ColumnPacker
+{
+public:
+	// Packs of `columns` (the values of each field) the rows `rows`, in that order,
+	// into `into`. Returns the bytes needed; when `into` has fewer, nothing is packed.
+	// Every row must be there in every column.
+	size_t pack(const std::array<const std::byte *, column_widths.size()> &columns,
+		    std::span<const uint32_t> rows, std::span<std::byte> into);
+
+private:
+	// The values of the columns, without what they follow.
+	std::vector<uint64_t> scratch_;
+};
+
+} // namespace bioscope
