@@ -13,6 +13,7 @@ import { recogniseMbr } from './mbr';
 import { recogniseNtfs } from './ntfs';
 import { recogniseSwap } from './swap';
 import { recogniseXfs } from './xfs';
+import { recogniseXfsMetadata } from './xfs-metadata';
 
 /**
  * By magic, tried in this order at each sector. A file system's boot sector
@@ -26,6 +27,7 @@ export const recognisers: readonly Recogniser[] = [
   recogniseExFat,
   recogniseFat,
   recogniseXfs,
+  recogniseXfsMetadata,
   recogniseLuks,
   recogniseLvm,
   recogniseSwap,
