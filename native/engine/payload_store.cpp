@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "error.h"
+#include "racing_copy.h"
 
 namespace bioscope
 {
@@ -18,30 +19,6 @@ static constexpr uint64_t huge_page = 2ULL << 20;
 static uint64_t round_up(uint64_t value, uint64_t unit)
 {
 	return (value + unit - 1) / unit * unit;
-}
-
-// Copies what another thread, or the kernel on its behalf, may be overwriting.
-// The caller throws the copy away if that happened, so the race is harmless, but
-// it must not be a memcpy: the words are read once each, atomically, and
-// ThreadSanitizer is told not to look (it would see the kernel's plain writes).
-__attribute__((no_sanitize("thread"), noinline)) static void
-copy_racing(std::byte *to, const std::byte *from, size_t bytes)
-{
-	while (bytes > 0 && reinterpret_cast<uintptr_t>(from) % sizeof(uint64_t) != 0) {
-		*to++ = static_cast<std::byte>(
-		    __atomic_load_n(reinterpret_cast<const uint8_t *>(from++), __ATOMIC_RELAXED));
-		bytes--;
-	}
-	for (; bytes >= sizeof(uint64_t); bytes -= sizeof(uint64_t)) {
-		uint64_t word =
-		    __atomic_load_n(reinterpret_cast<const uint64_t *>(from), __ATOMIC_RELAXED);
-		__builtin_memcpy(to, &word, sizeof(word));
-		to += sizeof(word);
-		from += sizeof(word);
-	}
-	for (; bytes > 0; bytes--)
-		*to++ = static_cast<std::byte>(
-		    __atomic_load_n(reinterpret_cast<const uint8_t *>(from++), __ATOMIC_RELAXED));
 }
 
 // Room beyond the limit: one room to receive into and one to read into are given
@@ -220,7 +197,9 @@ std::optional<size_t> PayloadArena::read(uint64_t sequence, uint64_t offset,
 	if (offset >= found->length)
 		return 0;
 	size_t bytes = std::min<uint64_t>(into.size(), found->length - offset);
-	copy_racing(into.data(), memory_ + (found->position + offset) % size_, bytes);
+	// What another thread, or the kernel on its behalf, may be overwriting: the copy
+	// is thrown away if that has happened.
+	racing_copy(into.data(), memory_ + (found->position + offset) % size_, bytes);
 	std::atomic_thread_fence(std::memory_order_acquire);
 	if (found->position < floor_.load(std::memory_order_relaxed))
 		return std::nullopt;

@@ -245,6 +245,7 @@ TEST_CASE("raw file: a block device is claimed, read, written and zeroed" *
 	{
 		auto file = RawFile::open(device, false);
 		CHECK(file->block_device());
+		CHECK(file->window() == nullptr);
 		CHECK(file->size() == 1 << 20);
 		std::string call;
 		CHECK(error_of([&] { RawFile::open(device, true); }, &call) == EBUSY);

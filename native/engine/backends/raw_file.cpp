@@ -80,11 +80,25 @@ RawFile::RawFile(int fd, uint64_t bytes, bool read_only, bool block_device)
     : fd_(fd), size_(bytes - bytes % DM_USER_SECTOR_BYTES), tail_(bytes % DM_USER_SECTOR_BYTES),
       read_only_(read_only), block_device_(block_device)
 {
+	open_window(bytes);
 }
 
 RawFile::~RawFile()
 {
 	::close(fd_);
+}
+
+void RawFile::open_window(uint64_t bytes)
+{
+	if (block_device_)
+		return;
+	std::unique_ptr<ImageWindow> window = ImageWindow::open(fd_, bytes, read_only_);
+	std::lock_guard lock(windows_mutex_);
+	if (ImageWindow *smaller = window_.load(std::memory_order_relaxed))
+		smaller->forget_all();
+	window_.store(window.get(), std::memory_order_release);
+	if (window)
+		windows_.push_back(std::move(window));
 }
 
 uint64_t RawFile::present_bytes() const
@@ -115,9 +129,34 @@ void RawFile::take_present_size()
 		throw_error(ENODATA, "size");
 	size_.store(bytes - bytes % DM_USER_SECTOR_BYTES, std::memory_order_relaxed);
 	tail_.store(bytes % DM_USER_SECTOR_BYTES, std::memory_order_relaxed);
+	const ImageWindow *seen = window();
+	if (seen != nullptr && seen->size() < bytes)
+		open_window(bytes);
 }
 
 int RawFile::read(uint64_t offset, std::span<std::byte> into)
+{
+	ImageWindow *seen = window();
+	if (seen != nullptr && seen->read(offset, into))
+		return 0;
+	const int error = read_file(offset, into);
+	if (seen != nullptr && error == 0)
+		seen->was_read(offset, into.size());
+	return error;
+}
+
+int RawFile::write(uint64_t offset, std::span<const std::byte> from)
+{
+	ImageWindow *seen = window();
+	if (seen != nullptr && seen->write(offset, from))
+		return 0;
+	const int error = write_file(offset, from);
+	if (seen != nullptr && error == 0)
+		seen->was_written(offset, from.size());
+	return error;
+}
+
+int RawFile::read_file(uint64_t offset, std::span<std::byte> into)
 {
 	while (!into.empty()) {
 		ssize_t got = pread(fd_, into.data(), into.size(), static_cast<off_t>(offset));
@@ -134,7 +173,7 @@ int RawFile::read(uint64_t offset, std::span<std::byte> into)
 	return 0;
 }
 
-int RawFile::write(uint64_t offset, std::span<const std::byte> from)
+int RawFile::write_file(uint64_t offset, std::span<const std::byte> from)
 {
 	while (!from.empty()) {
 		ssize_t put = pwrite(fd_, from.data(), from.size(), static_cast<off_t>(offset));
@@ -220,6 +259,8 @@ int RawFile::discard(uint64_t offset, uint64_t length)
 		return 0;
 	if (can_punch_.load(std::memory_order_relaxed)) {
 		int error = allocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+		if (ImageWindow *seen = window())
+			seen->forget(offset, length);
 		if (!refused(error))
 			return error;
 		if (error != EINVAL)
@@ -236,6 +277,8 @@ int RawFile::write_zeroes(uint64_t offset, uint64_t length, bool keep_allocated)
 		return discard(offset, length);
 	if (can_zero_.load(std::memory_order_relaxed)) {
 		int error = allocate(FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, length);
+		if (ImageWindow *seen = window())
+			seen->forget(offset, length);
 		if (!refused(error))
 			return error;
 		if (error != EINVAL)

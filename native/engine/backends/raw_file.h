@@ -5,9 +5,12 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <vector>
 
 #include "../backend.h"
+#include "image_window.h"
 
 namespace bioscope
 {
@@ -15,6 +18,9 @@ namespace bioscope
 // If the image is cut short by somebody else while it is open (the lock is
 // advisory), reading past its end is EIO, never invented zeroes, and so is the
 // next flush; writing there makes the file grow again, as in any file.
+//
+// What lies in the page cache is read and written through a window (image_window.h), all
+// else, and all of a block device, by system calls.
 class RawFile : public Backend
 {
 public:
@@ -37,6 +43,8 @@ public:
 	// one sector is left. Requests beyond it fail with EIO. Throws Error. Any thread.
 	void take_present_size();
 	bool block_device() const { return block_device_; }
+	// Null where everything goes by system calls.
+	ImageWindow *window() const { return window_.load(std::memory_order_acquire); }
 
 	int read(uint64_t offset, std::span<std::byte> into) override;
 	int write(uint64_t offset, std::span<const std::byte> from) override;
@@ -56,7 +64,10 @@ protected:
 
 private:
 	uint64_t present_bytes() const;
+	int read_file(uint64_t offset, std::span<std::byte> into);
+	int write_file(uint64_t offset, std::span<const std::byte> from);
 	int write_zero_bytes(uint64_t offset, uint64_t length);
+	void open_window(uint64_t bytes);
 
 	const int fd_;
 	std::atomic<uint64_t> size_;
@@ -66,6 +77,11 @@ private:
 	// What the file system has refused once is not asked for again.
 	std::atomic<bool> can_punch_{true};
 	std::atomic<bool> can_zero_{true};
+	// The last of windows_. Those before it were too small; a thread may still be using
+	// one, so they stay.
+	std::atomic<ImageWindow *> window_{nullptr};
+	std::mutex windows_mutex_; // guards windows_
+	std::vector<std::unique_ptr<ImageWindow>> windows_;
 };
 
 } // namespace bioscope

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// An image file mapped into memory: what lies in the page cache is copied from and to it
+// without a system call.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+namespace bioscope
+{
+
+// The window knows, page by page, what an earlier pread() or pwrite() has brought into the
+// page cache, and serves nothing else: what is not there yet comes in by pread(), with the
+// file system's reading ahead, and a whole page is written without being read first.
+//
+// What it knows is only a hint. Where a page has gone since, the copy takes longer; where
+// it cannot be had at all (cut short, no room, an error of the disk), the answer is "no",
+// and the system call that the caller then makes says what is wrong.
+//
+// Pages that it maps count as the process's own (RSS), by which the kernel chooses whom to
+// end for want of memory: beyond most_resident_bytes it lets go of some, each in its turn.
+//
+// Every function may be called by any number of threads at once.
+class ImageWindow
+{
+public:
+	static constexpr uint64_t page_bytes = 4096;
+	static constexpr uint64_t most_resident_bytes = 256 << 20;
+	// On a file system that writes pages back, the first store to a clean page costs a
+	// page fault each; from here on a pwrite(), which takes many pages at a time, is
+	// the faster.
+	static constexpr size_t large_write_bytes = 64 << 10;
+
+	// Of the first `bytes` of `fd`, a regular file, which may be closed afterwards. Null
+	// where it cannot be mapped, or where the file system is not known to keep one page
+	// cache for read(), write() and mappings.
+	static std::unique_ptr<ImageWindow> open(int fd, uint64_t bytes, bool read_only);
+	~ImageWindow();
+	ImageWindow(const ImageWindow &) = delete;
+	ImageWindow &operator=(const ImageWindow &) = delete;
+
+	uint64_t size() const { return bytes_; }
+
+	// The whole range, or false: it is not known to be in the page cache, or does not lie
+	// in the window, or could not be had. After false any part may have been copied.
+	bool read(uint64_t offset, std::span<std::byte> into);
+	bool write(uint64_t offset, std::span<const std::byte> from);
+
+	// A pread() or pwrite() of the range has succeeded.
+	void was_read(uint64_t offset, uint64_t length);
+	void was_written(uint64_t offset, uint64_t length);
+	// The range was given back to the file system, or is not to be served any more.
+	void forget(uint64_t offset, uint64_t length);
+	// Lets go of everything: nothing is resident, but for what is being copied.
+	void forget_all();
+
+	// True if the whole range would be served.
+	bool knows(uint64_t offset, uint64_t length) const;
+	// What may be resident, at most, by what the window knows.
+	uint64_t resident_bytes() const;
+
+private:
+	// The pages of 64 KiB, as the kernel maps them around a fault: a bit for each that is
+	// known.
+	using Group = std::atomic<uint16_t>;
+	static constexpr uint64_t group_pages = 16;
+	static constexpr uint64_t group_bytes = group_pages * page_bytes;
+	// What is let go of at a time: a cache line of groups.
+	static constexpr uint64_t chunk_groups = 32;
+	static constexpr uint64_t chunk_bytes = chunk_groups * group_bytes;
+
+	ImageWindow(std::byte *base, uint64_t bytes, Group *groups, uint64_t chunks, bool in_memory,
+		    bool read_only);
+
+	bool inside(uint64_t offset, uint64_t length) const;
+	void mark(uint64_t offset, uint64_t length);
+	void mark_resident(uint64_t offset, uint64_t length);
+	void make_room();
+	void drop(uint64_t chunk);
+
+	std::byte *const base_;
+	const uint64_t bytes_;
+	Group *const groups_; // a mapping of its own: pages of it that say nothing take no memory
+	const uint64_t chunks_;
+	const bool in_memory_; // tmpfs: no writing back, and a mapped hole takes memory
+	const bool read_only_;
+	std::atomic<uint64_t> used_groups_{0}; // that know of any page
+	std::atomic_flag making_room_{};       // guards hand_
+	uint64_t hand_ = 0;                    // the chunk to be let go of next
+};
+
+} // namespace bioscope
