@@ -7,6 +7,8 @@ export const feedReportSchema = z.object({
   type: z.literal('problem'),
   /** Path of the file. */
   subject: z.string(),
+  /** Nothing of it can be read: it is of no use any more. */
+  isUnreadable: z.boolean(),
   error: errorSchema,
 });
 export type FeedReport = z.infer<typeof feedReportSchema>;

@@ -7,8 +7,8 @@ import type { FollowedDisk, Source } from './trace-source';
 export interface CaptureSurroundings {
   /** Throws BioscopeError, as CaptureFile.open does. */
   readonly open: (path: string) => Promise<CaptureColumnReader>;
-  /** Told what cannot be read, once a file. */
-  readonly report: (path: string, thrown: unknown) => void;
+  /** Told what cannot be read, once a file; `isUnreadable`: nothing of it can. */
+  readonly report: (path: string, thrown: unknown, isUnreadable: boolean) => void;
   /** Called when it has been opened: `begin` has something to say. */
   readonly wake: () => void;
 }
@@ -43,7 +43,7 @@ export class CaptureSource implements Source {
     const piece = this.isOpen ? (this.reader?.next() ?? null) : null;
     if (piece === null) return null;
     const { packed, rows, lost, damage } = piece;
-    if (damage) this.tell(leftOut(damage));
+    if (damage) this.tell(leftOut(damage), false);
     return { type: 'columns', disk: this.disk.id, packed, rows, lost };
   }
 
@@ -65,16 +65,16 @@ export class CaptureSource implements Source {
       this.reader = reader;
     } catch (thrown) {
       // Main had it open a moment ago: it has gone since, or changed.
-      this.tell(thrown);
+      this.tell(thrown, true);
       return;
     }
     this.around.wake();
   }
 
-  private tell(thrown: unknown): void {
+  private tell(thrown: unknown, isUnreadable: boolean): void {
     if (this.isReported || this.isClosed) return;
     this.isReported = true;
-    this.around.report(this.disk.tracePath, thrown);
+    this.around.report(this.disk.tracePath, thrown, isUnreadable);
   }
 }
 

@@ -25,8 +25,13 @@ const pace = new Pace();
 let disks: readonly FollowedDisk[] = [];
 let timer: NodeJS.Timeout | null = null;
 
-function report(subject: string, thrown: unknown): void {
-  const problem: FeedReport = { type: 'problem', subject, error: toErrorValue(thrown) };
+function report(subject: string, thrown: unknown, isUnreadable: boolean): void {
+  const problem: FeedReport = {
+    type: 'problem',
+    subject,
+    isUnreadable,
+    error: toErrorValue(thrown),
+  };
   process.parentPort.postMessage(problem);
 }
 

@@ -66,6 +66,12 @@ export class Captures {
     return true;
   }
 
+  /** Closes the one of that file, which has gone, or changed, since it was opened. */
+  closeFile(path: string): void {
+    const disk = this.disks.find(({ capture }) => capture?.path === path);
+    if (disk) this.close(disk.id);
+  }
+
   readPayload({
     disk,
     sequence,

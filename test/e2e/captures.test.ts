@@ -1,5 +1,5 @@
 /** A disk is recorded in the window, and the capture is opened by dropping it there. */
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { command, until } from '../support/commands';
@@ -160,5 +160,15 @@ describe.skipIf(!isRoot)('a recording (needs root)', () => {
     // Its rows are there, and nothing says any more that they are being read.
     await until('all of it', async () => (await page.getByTestId('capture-opening').count()) === 0);
     expect(await desktop.page.getByTestId('disk').count()).toBe(2);
+  });
+
+  it('is closed, and says why, when its file has gone and its rows are wanted again', async () => {
+    const { page } = desktop;
+    rmSync(capture);
+    await page.reload();
+    const problem = page.getByTestId('attach-problem').getByText(`${capture} does not exist`);
+    await problem.waitFor();
+    await page.locator('[data-testid="disk"][data-state="capture"]').waitFor({ state: 'detached' });
+    expect(await page.getByTestId('disk').count()).toBe(1);
   });
 });

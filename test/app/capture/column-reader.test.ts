@@ -205,11 +205,16 @@ describe('the feed of a capture', () => {
     const reports: unknown[] = [];
     const source = new CaptureSource(
       { ...disk, tracePath: path },
-      { open: openColumns, report: (_path, thrown) => reports.push(thrown), wake: () => undefined },
+      { open: openColumns, report: (...said) => reports.push(said), wake: () => undefined },
     );
     source.begin();
     await expect.poll(() => reports.length).toBe(1);
-    expect(String(reports[0])).toContain('does not exist');
+    const isUnreadable = true;
+    expect(reports[0]).toEqual([
+      path,
+      expect.objectContaining({ message: expect.stringContaining('does not exist') as string }),
+      isUnreadable,
+    ]);
     expect(source.begin()).toBeNull();
     expect(source.isOpen).toBe(false);
     expect(reports).toHaveLength(1);
