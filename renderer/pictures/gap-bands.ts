@@ -6,7 +6,7 @@ import type { Surface } from './surface';
 
 /** However short, a gap is seen: pixels. */
 const LEAST_WIDTH = 2;
-const OPACITY = 0.22;
+const OPACITY = 0.16;
 
 /** Draws those of `gaps` that lie in [from, to), ns, which `area` is wide. */
 export function drawGaps(

@@ -3,7 +3,7 @@
  * what the end-to-end tests do not reach. Skips where no Chromium is installed;
  * BIOSCOPE_CHROMIUM names another one.
  */
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { BIOSCOPE_TRACE_RECORD_BYTES } from '../../app/contract/wire.gen';
 import { browserPath, type HarnessBrowser, startHarness } from './harness/browser';
@@ -53,6 +53,34 @@ describe.skipIf(browserPath === null)('the window (needs a Chromium)', () => {
     await open('waiting');
     const command = 'dd if=/dev/loop0 of=/dev/null bs=1M count=8 iflag=direct';
     await page.getByTestId('empty-trace').getByText(command).waitFor();
+  });
+
+  it('shows when nobody served, between the rows, and goes there by keyboard', async () => {
+    await open('quiet');
+    await rows().first().waitFor();
+    const grid = page.getByTestId('trace-grid');
+    await page.getByText('500 requests').first().waitFor();
+    await page.evaluate(() => {
+      window.harness.leaveUnserved(660);
+      window.harness.makeRequests(300);
+    });
+    await grid.locator('[data-sequence="800"]').waitFor();
+    expect(await page.getByTestId('trace-gap').count()).toBe(0);
+    await grid.focus();
+    await page.keyboard.press('Home');
+    await page.keyboard.press('g');
+    const gap = page.getByTestId('trace-gap');
+    await gap.getByText(/^No daemon served for 6\d\d ms; requests waited$/).waitFor();
+    const selected = page.locator('[data-testid="trace-row"][aria-selected="true"]');
+    await expect.poll(() => selected.getAttribute('data-sequence')).toBe('501');
+    const top = async (place: Locator) => (await place.boundingBox())?.y ?? NaN;
+    expect((await top(gap)) - (await top(grid.locator('[data-sequence="500"]')))).toBe(19);
+    expect((await top(selected)) - (await top(gap))).toBe(19);
+    await page.keyboard.press('g');
+    await page.getByTestId('toast').getByText('There is no later time').waitFor();
+    // A row is not what it is: nothing is selected there.
+    await gap.click({ force: true });
+    expect(await selected.getAttribute('data-sequence')).toBe('501');
   });
 
   it('shows several failed attachments at once, each with its way out', async () => {

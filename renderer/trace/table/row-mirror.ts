@@ -8,7 +8,7 @@ import { operationWord, resultNames } from '../../../app/contract/trace';
 import type { Column } from '../columns';
 import { noteOf } from '../marks';
 import type { RowView } from '../row-view';
-import { gapText, goneText } from './row-painter';
+import { gapDetail, gapText, goneText } from './row-painter';
 
 /** Nothing was drawn for so long: the view rests, ms. */
 const REST_MS = 120;
@@ -130,7 +130,7 @@ export class RowMirror {
         element.removeAttribute(`data-${name}`);
       classList.remove('marked', 'gone');
       for (const [index, cell] of cells.entries())
-        setText(cell, index === 0 ? gapText(gap) : '', '');
+        setText(cell, index === 0 ? gapText(gap) : '', gapDetail(gap));
       return;
     }
     dataset['sequence'] = String(row.sequence);

@@ -57,7 +57,11 @@ const otherLetters = /[\u0100-\uffff]/;
 
 /** What is said where nobody served. */
 export const gapText = ({ from, to }: Gap): string =>
-  `No daemon served for ${formatDuration(to - from)}. Requests waited and were served after it; what the old daemon had in hand has no row`;
+  `No daemon served for ${formatDuration(to - from)}; requests waited`;
+
+/** The same, more exactly. */
+export const gapDetail = ({ from, to }: Gap): string =>
+  `From ${formatCount(from)} to ${formatCount(to)} ns since the trace began. What the old daemon was serving at its end has no row: the next one served it again`;
 
 /** What is said of a row that left since the rows were sorted. */
 export const goneText = (sequence: number): string =>

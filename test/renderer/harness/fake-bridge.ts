@@ -224,6 +224,14 @@ export class FakeBridge implements WindowBridge {
     this.#owed += count;
   }
 
+  /** The daemon of the first disk dies, and the next one serves so much later. */
+  leaveUnserved(milliseconds: number): void {
+    const { from, to } = this.#workload.pause(BigInt(milliseconds) * 1_000_000n);
+    const gap = { from: nanoseconds(from), to: nanoseconds(to) };
+    const [first, ...rest] = this.disks;
+    if (first) this.setDisks([{ ...first, gaps: [...(first.gaps ?? []), gap] }, ...rest]);
+  }
+
   /** Has the first disk serve `requests` now, in their order; returns their sequences. */
   plantRequests(requests: readonly PlantedRequest[]): number[] {
     const [disk] = this.disks;

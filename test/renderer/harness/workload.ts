@@ -49,6 +49,13 @@ export class Workload {
     };
   }
 
+  /** Nothing happens for so long. From when to when, on the clock of the records. */
+  pause(ns: bigint): { readonly from: bigint; readonly to: bigint } {
+    const from = this.#clock;
+    this.#clock += ns;
+    return { from, to: this.#clock };
+  }
+
   make(): MadeRecord {
     const sequence = this.#sequence++;
     const request = this.request(sequence);
