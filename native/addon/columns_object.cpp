@@ -27,6 +27,9 @@ columns_argument(Napi::Env env, const Napi::Value &value, std::span<const uint32
 		const auto array = element.As<Napi::TypedArray>();
 		if (array.ByteLength() < least * column_widths[field])
 			throw Napi::RangeError::New(env, "'rows' names rows that are not there");
+		// Two words of 32 bits are read as one of 64.
+		if (array.ByteOffset() % column_widths[field] != 0)
+			throw Napi::RangeError::New(env, "'columns' must be aligned");
 		const auto *start = static_cast<const std::byte *>(array.ArrayBuffer().Data());
 		columns[field] = start + array.ByteOffset();
 	}
