@@ -79,7 +79,8 @@ static int configure_in_steps(int loop, const struct loop_config *config, const 
 		return errno;
 	*step = "LOOP_SET_STATUS64";
 	struct loop_info64 info = config->info;
-	info.lo_flags &= LO_FLAGS_PARTSCAN; /* read-only follows from the file's fd */
+	/* Read-only follows from the file's fd. */
+	info.lo_flags &= LO_FLAGS_PARTSCAN | LO_FLAGS_AUTOCLEAR;
 	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
 		error = ioctl(loop, LOOP_SET_STATUS64, &info) == 0 ? 0 : errno;
 		if (error != EAGAIN)
@@ -102,8 +103,11 @@ static int configure(int loop, const struct loop_config *config, const char **st
 	return 0;
 }
 
-/* One free device: EBUSY when somebody was faster. */
-static int attach_free(int control, const struct loop_config *config,
+/*
+ * One free device: EBUSY when somebody was faster. `held` as for
+ * bioscope_attach_loop_file.
+ */
+static int attach_free(int control, const struct loop_config *config, int *held,
 		       char device[BIOSCOPE_LOOP_PATH_BYTES], const char **step)
 {
 	*step = "LOOP_CTL_GET_FREE";
@@ -130,11 +134,18 @@ static int attach_free(int control, const struct loop_config *config,
 		 */
 		ioctl(loop, LOOP_SET_DIRECT_IO, 1UL);
 	}
+	if (!error && held != NULL) {
+		/* Not for writing: some kernels let nobody mount what is open so. */
+		*step = "open loop device";
+		*held = open_loop(device, O_RDONLY | O_NONBLOCK);
+		if (*held < 0)
+			error = -*held;
+	}
 	close(loop);
 	return error;
 }
 
-int bioscope_attach_loop_file(int file, bool read_only, const char *label,
+int bioscope_attach_loop_file(int file, bool read_only, const char *label, int *held,
 			      char device[BIOSCOPE_LOOP_PATH_BYTES],
 			      struct bioscope_failure *failure)
 {
@@ -154,12 +165,14 @@ int bioscope_attach_loop_file(int file, bool read_only, const char *label,
 	config.info.lo_flags = LO_FLAGS_DIRECT_IO | LO_FLAGS_PARTSCAN;
 	if (read_only)
 		config.info.lo_flags |= LO_FLAGS_READ_ONLY;
+	if (held != NULL)
+		config.info.lo_flags |= LO_FLAGS_AUTOCLEAR;
 	memcpy(config.info.lo_file_name, label, label_length + 1);
 
 	const char *step = NULL;
 	int error = EBUSY;
 	for (int attempt = 0; error == EBUSY && attempt < ATTEMPTS; attempt++)
-		error = attach_free(control, &config, device, &step);
+		error = attach_free(control, &config, held, device, &step);
 	close(control);
 	if (error) {
 		device[0] = '\0';
@@ -179,7 +192,7 @@ int bioscope_attach_loop(const char *path, bool read_only, const char *label,
 	    open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (file < 0)
 		return failed(failure, "open", errno);
-	int error = bioscope_attach_loop_file(file, read_only, label, device, failure);
+	int error = bioscope_attach_loop_file(file, read_only, label, NULL, device, failure);
 	close(file);
 	return error;
 }
@@ -298,11 +311,8 @@ int bioscope_release_loop(const char *device, int loop, bool force, unsigned wai
 			return failed(failure, "fsync", error);
 	}
 	for (unsigned waited = 0; !bioscope_clear_loop(loop); waited += POLL_MS) {
-		if (waited >= wait_ms) {
-			if (!force)
-				keep_attached(loop);
+		if (waited >= wait_ms)
 			return failed(failure, "wait", EBUSY);
-		}
 		sleep_ms(POLL_MS);
 	}
 	return 0;

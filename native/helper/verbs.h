@@ -48,8 +48,12 @@ int bioscope_unmount_lazily(const char *directory, struct bioscope_failure *fail
 int bioscope_attach_loop(const char *path, bool read_only, const char *label,
 			 char device[BIOSCOPE_LOOP_PATH_BYTES], struct bioscope_failure *failure);
 
-/* The same over a regular file that is open, for both directions unless `read_only`. */
-int bioscope_attach_loop_file(int file, bool read_only, const char *label,
+/*
+ * The same over a regular file that is open, for both directions unless `read_only`. With
+ * `held` the device goes with the last who has it open, from its first moment on, and
+ * `*held` is the caller's own descriptor (for reading): whoever dies leaves nothing.
+ */
+int bioscope_attach_loop_file(int file, bool read_only, const char *label, int *held,
 			      char device[BIOSCOPE_LOOP_PATH_BYTES],
 			      struct bioscope_failure *failure);
 

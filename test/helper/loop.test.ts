@@ -1,8 +1,9 @@
 /** A FUSE connection and a loop device through the helper, and a daemon that goes away at each step. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   closeSync,
+  existsSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
@@ -166,6 +167,40 @@ describe('a loop device through the helper', () => {
   });
 });
 
+/** The helper, but that a process of it is killed as soon as this call of ioctl(2) has succeeded. */
+function helperDyingAfter(step: string, out: string): string {
+  const paths = join(out, 'paths.c');
+  const program = join(projectDirectory, 'native/helper/program');
+  writeFileSync(
+    paths,
+    `#include "${program}/paths.c"
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int ioctl(int fd, unsigned long request, ...)
+{
+	va_list rest;
+	va_start(rest, request);
+	void *argument = va_arg(rest, void *);
+	va_end(rest);
+	int result = (int)syscall(SYS_ioctl, fd, request, argument);
+	if (result == 0 && request == ${step}) {
+		close(open("${out}/died", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+		raise(SIGKILL);
+	}
+	return result;
+}
+`,
+  );
+  execFileSync('make', ['-C', program, `OUT=${out}`, `PATHS=${paths}`]);
+  return join(out, 'bioscope-helper');
+}
+
 /** Somebody who has the device open, and may ask for its end himself. */
 async function borrow(device: string) {
   const script = join(projectDirectory, 'test/helper/borrower.py');
@@ -222,8 +257,6 @@ describe('a device that its user has open', () => {
     });
     await disk?.close();
     disk = null;
-    const flags = () => readFileSync(`/sys/block/${basename(device)}/loop/autoclear`, 'utf8');
-    await until('it is marked to go', () => flags() === '1\n');
     await borrower.clear();
     expect(loops()).toEqual([basename(device)]);
     expect(over).toBe(false);
@@ -253,8 +286,7 @@ describe('a device that its user has open', () => {
     const device = await attached();
     const borrower = await borrow(device);
     const first = helper.send({ verb: wire.BIOSCOPE_HELPER_LOOP_DETACH, name: device });
-    const flags = () => readFileSync(`/sys/block/${basename(device)}/loop/autoclear`, 'utf8');
-    await until('it is marked to go', () => flags() === '1\n');
+    await until('a worker is at it', () => workers().length === 1);
     expect(await detach(device)).toMatchObject({ errno: EBUSY, step: 'another detach' });
     const [worker] = workers();
     process.kill(worker ?? 0, 'SIGKILL');
@@ -303,6 +335,23 @@ describe('when the daemon goes away', () => {
     expect(await helper.end()).toMatchObject({ status: 0 });
     await until('the loop device is gone', () => loops().length === 0);
   });
+
+  const steps = ['LOOP_CONFIGURE', 'LOOP_SET_DIRECT_IO'];
+  test.each(steps)(
+    'with the worker that attaches dying after %s, nothing is left',
+    async (step) => {
+      await helper.end();
+      const program = helperDyingAfter(step, directory);
+      helper = new RealHelper('fuse-loop', { program });
+      const { handle, connection } = await mount();
+      await serve(connection);
+      const reply = await helper.answer(attachment(handle));
+      expect(reply).toMatchObject({ errno: EIO, step: "the helper's worker" });
+      expect(existsSync(join(directory, 'died'))).toBe(true);
+      await until('the loop device is gone', () => loops().length === 0);
+      expect(await helper.answer({ verb: wire.BIOSCOPE_HELPER_HELLO })).toMatchObject({ errno: 0 });
+    },
+  );
 
   test('with its image still being opened, which it does not answer, nobody waits for it', async () => {
     const { handle, connection } = await mount();

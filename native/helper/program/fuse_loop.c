@@ -136,17 +136,17 @@ int loop_attach(struct work *work)
 	struct bioscope_failure failure;
 	char label[BIOSCOPE_LOOP_LABEL_BYTES], device[BIOSCOPE_LOOP_PATH_BYTES];
 	label_in_kernel(work->session->uid, work->request.label, label);
-	int error = bioscope_attach_loop_file(file, read_only, label, device, &failure);
+	/*
+	 * The server keeps it open for as long as it is lent; should this worker die before it
+	 * has handed it over, the device goes.
+	 */
+	int error =
+	    bioscope_attach_loop_file(file, read_only, label, &work->loop, device, &failure);
 	close(file);
-	if (error)
-		return failed(work, failure.step, error);
-	struct loop_info64 info;
-	error = open_loop(work, device, &info, &work->loop);
 	if (error) {
-		bioscope_detach_loop(device, true, 0, &failure);
-		return error;
+		work->loop = -1;
+		return failed(work, failure.step, error);
 	}
-	/* Kept open by the server for as long as it is lent: see open_loop. */
 	if (work->session->uid != 0)
 		(void)lend(device, work->session->uid);
 	snprintf(work->reply.name, sizeof(work->reply.name), "%s", device);
