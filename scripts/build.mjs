@@ -77,7 +77,8 @@ async function buildNative(force) {
     process.execPath,
     [
       join(root, 'node_modules/node-gyp/bin/node-gyp.js'),
-      existsSync(join(root, 'build/Release')) ? 'build' : 'rebuild',
+      // Configured anew: a file more is not in the Makefiles of the last time.
+      ...(existsSync(join(root, 'build/Release')) ? ['configure', 'build'] : ['rebuild']),
       '--loglevel=error',
       ...(headers ? [`--nodedir=${headers}`] : []),
     ],
