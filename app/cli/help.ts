@@ -43,7 +43,8 @@ Turns disk images into block devices and shows every block I/O.
   resize DISK|IMAGE|DEVICE
         Give the device the size that its image has now (dm-user).
   abort DISK|IMAGE|DEVICE
-        Fail every request that waits for an answer (dm-user).
+        Fail every request that waits for an answer (dm-user); works also where no
+        daemon can be started, and then knows NAME in /dev/mapper/NAME as well.
   adopt [-r|--read-only] NAME IMAGE
         Serve the dm-user target NAME from IMAGE: one made by hand with dmsetup, or
         one that a daemon has left behind ("bioscope doctor" names it).

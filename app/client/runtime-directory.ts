@@ -14,6 +14,8 @@ import {
   type Stats,
 } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
+import { z } from 'zod';
+import { type Disk, diskSchema } from '../contract/disk';
 import { BioscopeError } from '../contract/errors';
 
 /** The longest socket path that fits into sockaddr_un with its closing zero. */
@@ -128,6 +130,22 @@ export function hasLeftovers(paths: RuntimePaths): boolean {
     return Array.isArray(state.disks) && state.disks.length > 0;
   } catch {
     return false; // none, or one that nobody can read
+  }
+}
+
+/** What others than the daemon need of its state file (app/daemon/disks/state-file.ts). */
+const leftState = z.object({ disks: z.array(z.object({ disk: diskSchema })) });
+
+/**
+ * The disks in the state file of a daemon that ended, for who cannot start another one;
+ * none where there is no such file, or it cannot be read.
+ */
+export function leftDisks(paths: RuntimePaths): readonly Disk[] {
+  try {
+    const { disks } = leftState.parse(JSON.parse(readFileSync(paths.state, 'utf8')));
+    return disks.map(({ disk }) => disk);
+  } catch {
+    return [];
   }
 }
 

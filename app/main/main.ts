@@ -10,7 +10,7 @@ import type { Disk } from '../contract/disk';
 import { toErrorValue } from '../contract/errors';
 import type { DiskId } from '../contract/units';
 import type { WindowEvent, WindowEvents, WindowState } from '../contract/window-api';
-import { abortTarget } from './abort-target';
+import { abortTarget } from '../privileged/own-targets';
 import { origin } from './application-files';
 import { registerScheme, serveApplication } from './application-protocol';
 import { Captures, looksLikeCapture, noImage } from './captures';
@@ -32,7 +32,10 @@ const supervisor = new DaemonSupervisor({
   program: app.isPackaged ? undefined : process.env['BIOSCOPE_NODE'],
   abortTarget,
 });
-const feed = new FeedHost(bundles.feed, ({ subject, error }) => tellProblem({ subject, error }));
+const feed = new FeedHost(bundles.feed, ({ subject, error, isUnreadable }) => {
+  tellProblem({ subject, error });
+  if (isUnreadable) captures.closeFile(subject);
+});
 const captures = new Captures(() => tellState());
 const captureExports = new Exports(bundles.exporter, (standings) => tell('exports', standings));
 const placed = new PlacedFiles();

@@ -29,7 +29,14 @@ export const areas = {
     node: true,
   },
   'app/cli': {
-    areas: ['app/contract', 'app/filter', 'app/addon', 'app/client', 'app/capture'],
+    areas: [
+      'app/contract',
+      'app/filter',
+      'app/addon',
+      'app/client',
+      'app/capture',
+      'app/privileged',
+    ],
     packages: [],
     node: true,
   },

@@ -1,46 +1,50 @@
 /** `bioscope resize`, `abort` and `adopt`: what only disks on the dm-user route can do. */
 import { resolve } from 'node:path';
-import type { DaemonClient } from '../../client/daemon-client';
-import type { Disk } from '../../contract/disk';
+import { toErrorValue } from '../../contract/errors';
+import { abortWithoutDaemon } from '../abort-without-daemon';
 import { noMoreWords, parseWords, usageError } from '../arguments';
 import { reachDaemon, withClient } from '../daemon-access';
 import { selectDisk } from '../select-disk';
 import { onOneLine } from '../table';
 import type { Terminal } from '../terminal';
 
-type Action = (daemon: DaemonClient, disk: Disk) => Promise<string>;
-
-/** A command on one disk that prints what it did. */
-async function onDisk(
-  name: string,
-  words: readonly string[],
-  terminal: Terminal,
-  action: Action,
-): Promise<number> {
+/** The one word of a command on one disk. */
+function diskWord(name: string, words: readonly string[]): string {
   const { positionals } = parseWords(words, {});
   const [word, ...rest] = positionals;
   noMoreWords(rest);
   if (word === undefined) throw usageError(`${name} needs a DISK, IMAGE or DEVICE.`);
+  return word;
+}
+
+export async function resizeCommand(words: readonly string[], terminal: Terminal): Promise<number> {
+  const word = diskWord('resize', words);
   return withClient(await reachDaemon(), async (daemon) => {
     const { disks } = await daemon.invoke('disks.list', {});
-    await terminal.print(await action(daemon, selectDisk(disks, word)));
+    const { id, size } = selectDisk(disks, word);
+    const disk = await daemon.invoke('disks.resize', { disk: id });
+    await terminal.print(
+      disk.size === size ? `${id} has ${size} bytes as before` : `${id} has ${disk.size} bytes`,
+    );
     return 0;
   });
 }
 
-export function resizeCommand(words: readonly string[], terminal: Terminal): Promise<number> {
-  return onDisk('resize', words, terminal, async (daemon, { id, size }) => {
-    const disk = await daemon.invoke('disks.resize', { disk: id });
-    return disk.size === size
-      ? `${id} has ${size} bytes as before`
-      : `${id} has ${disk.size} bytes`;
+export async function abortCommand(words: readonly string[], terminal: Terminal): Promise<number> {
+  const word = diskWord('abort', words);
+  const daemon = await reachDaemon().catch(async (thrown: unknown) => {
+    const tag = await abortWithoutDaemon(thrown, word);
+    terminal.say(`no daemon could be asked: ${onOneLine(toErrorValue(thrown).message)}`);
+    await terminal.print(`what waited on the target ${tag} has failed`);
+    return null;
   });
-}
-
-export function abortCommand(words: readonly string[], terminal: Terminal): Promise<number> {
-  return onDisk('abort', words, terminal, async (daemon, { id }) => {
+  if (daemon === null) return 0;
+  return withClient(daemon, async () => {
+    const { disks } = await daemon.invoke('disks.list', {});
+    const { id } = selectDisk(disks, word);
     await daemon.invoke('disks.abort', { disk: id });
-    return `what waited on ${id} has failed`;
+    await terminal.print(`what waited on ${id} has failed`);
+    return 0;
   });
 }
 
