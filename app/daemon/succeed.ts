@@ -1,8 +1,8 @@
 /**
  * A planned change of daemons, from the new one's side. All that takes time is done
  * while the old one serves still: this process is up, the engine is loaded, the
- * channels are open. Between its last answer and our first read there is only the
- * opening of the images.
+ * channels are open, the images are looked at. Between its last answer and our first
+ * read there is only their opening, since the old daemon has them locked.
  */
 import type { NativeAddon } from '../addon/addon';
 import { DaemonClient } from '../client/daemon-client';
@@ -10,7 +10,7 @@ import type { RuntimePaths } from '../client/runtime-directory';
 import { BioscopeError, toErrorValue } from '../contract/errors';
 import type { DiskTable } from './disks/disk-table';
 import { goesOn, readState } from './disks/state-file';
-import type { OpenedTarget, Predecessor } from './disks/target-disks';
+import type { PreparedTarget, Predecessor } from './disks/resuming-targets';
 import type { Log } from './log';
 
 /** Takes over from the daemon that runs. Null when none does. Throws what it refused with. */
@@ -34,12 +34,12 @@ export async function succeed(
 }
 
 async function openAll(disks: DiskTable, paths: RuntimePaths, log: Log) {
-  const opened = new Map<string, OpenedTarget>();
+  const opened = new Map<string, PreparedTarget>();
   for (const saved of readState(paths.state, log)?.disks ?? []) {
-    const { target } = saved;
+    const { disk, target } = saved;
     if (!target || !goesOn(saved)) continue;
     try {
-      opened.set(target.tag, await disks.targets.open(target));
+      opened.set(target.tag, await disks.targets.resuming.prepare({ disk, target }));
     } catch (thrown) {
       throw new BioscopeError(
         'DISK_FAILED',

@@ -4,7 +4,7 @@
  * password comes last, and nobody waits for it.
  */
 import type { DiskTable } from './disks/disk-table';
-import type { Predecessor } from './disks/target-disks';
+import type { Predecessor } from './disks/resuming-targets';
 import {
   clearDevices,
   clearMounts,
@@ -37,7 +37,7 @@ export async function takeOver(
   // A disk that is gone on with may begin a fresh trace, which no disk names yet.
   clearTraces(leftovers, options);
   const { pid } = leftovers;
-  const resumed = disks.targets.resumeAll(before ?? { pid, diedAt, opened: new Map() });
+  const resumed = disks.targets.resuming.resumeAll(before ?? { pid, diedAt, opened: new Map() });
   await clearMounts(options);
   const clear = () =>
     clearDevices(leftovers, options, (...leftover) => disks.settleLeftover(...leftover));

@@ -23,7 +23,8 @@ import { diskStatistics } from './disk-statistics';
 import { FailedLoops } from './failed-loops';
 import { removeState, writeState } from './state-file';
 import { monotonicNow } from '../signs-of-life';
-import { TargetDisks, unservedText } from './target-disks';
+import { TargetDisks } from './target-disks';
+import { unservedText } from './target-words';
 import type { TraceOptions } from './trace-options';
 
 export interface DiskTableOptions {
@@ -85,7 +86,8 @@ export class DiskTable {
   adopt(entries: readonly DiskEntry[], nextNumber: number): void {
     for (const entry of entries) this.entries.set(entry.disk.id, entry);
     this.nextNumber = nextNumber;
-    this.saveOrLog();
+    // After the caller's next steps have begun: going on with disks comes before writing of them.
+    queueMicrotask(() => this.saveOrLog());
   }
 
   /**
@@ -114,8 +116,8 @@ export class DiskTable {
     this.refuseWhenClosing();
     const image = await inspectImage(path, readOnly);
     this.refuseWhenClosing(); // it may have begun to end meanwhile
-    const waiting = this.targets.waitingFor(image);
-    if (waiting) return this.targets.tryAgain(waiting);
+    const waiting = this.targets.resuming.waitingFor(image);
+    if (waiting) return this.targets.resuming.tryAgain(waiting);
     this.refuseAttached(image);
     const entry = this.reserve(image);
     try {
@@ -279,7 +281,7 @@ export class DiskTable {
   }
 
   private refuseAttached(image: Image): void {
-    const waiting = this.targets.waitingFor(image);
+    const waiting = this.targets.resuming.waitingFor(image);
     for (const entry of this.entries.values()) {
       const { disk, identity } = entry;
       if (identity !== image.identity && entry !== waiting) continue;
@@ -419,7 +421,8 @@ export class DiskTable {
       pid: process.pid,
       nextNumber: this.nextNumber,
       disks: [...this.entries.values()].map((entry) => {
-        const { disk, label, mountDirectory, target, isLeaving, mayHaveLoop, unservedSince } = entry;
+        const { disk, label, mountDirectory, target, isLeaving, mayHaveLoop, unservedSince } =
+          entry;
         return { disk, label, mountDirectory, target, isLeaving, mayHaveLoop, unservedSince };
       }),
     });

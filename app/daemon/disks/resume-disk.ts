@@ -2,6 +2,7 @@
  * Serves a target that the kernel has already: one whose daemon died or handed over,
  * or one made by hand. Its requests wait until then.
  */
+import { closeSync } from 'node:fs';
 import type { NativeAddon, NativeDisk } from '../../addon/addon';
 import type { TargetState } from '../../privileged/targets';
 import { BioscopeError, toErrorValue } from '../../contract/errors';
@@ -13,9 +14,17 @@ import { openImage, type AttachRequest, type Attached } from './attach-disk';
 
 export interface ResumeRequest extends AttachRequest {
   readonly saved: SavedTarget;
+  /** Being opened while the image is; null where the target is gone. */
+  readonly opening: Promise<OpenedTarget | null>;
+}
+
+/** A target with its channels open. */
+export interface OpenedTarget {
   readonly state: TargetState;
-  /** Opened before, so that this takes no time; else they are opened now. */
-  readonly channels?: number[] | undefined;
+  /** Another daemon has served it since the state was asked for. */
+  readonly isOld: boolean;
+  /** Empty once the engine owns them. */
+  readonly channels: number[];
 }
 
 export interface Resumed extends Attached {
@@ -34,9 +43,26 @@ export async function resumeDisk(
   addon: NativeAddon,
   options: DmUserOptions,
 ): Promise<Resumed> {
+  try {
+    return await openAndServe(request, addon, options);
+  } catch (thrown) {
+    // While they are open the module takes the target for served.
+    const opened = await request.opening.catch(() => null);
+    opened?.channels.splice(0).forEach((channel) => closeSync(channel));
+    throw thrown;
+  }
+}
+
+async function openAndServe(
+  request: ResumeRequest,
+  addon: NativeAddon,
+  options: DmUserOptions,
+): Promise<Resumed> {
   const { native, tracePath } = await reopenImage(request, addon, options);
   try {
-    refuseSmallImage(request, native);
+    const opened = await request.opening;
+    if (opened === null) throw new BioscopeError('DISK_FAILED', 'The target is gone.');
+    refuseSmallImage(request, opened.state, native);
     const { route, since } = await serveTarget(
       {
         native,
@@ -46,7 +72,7 @@ export async function resumeDisk(
         label: request.label,
       },
       options,
-      request,
+      { ...opened, saved: request.saved },
     );
     return { native, route, tracePath, since, notes: [...request.image.notes, ...route.notes] };
   } catch (thrown) {
@@ -73,7 +99,7 @@ async function reopenImage(
   }
 }
 
-function refuseSmallImage({ image, state }: ResumeRequest, native: NativeDisk): void {
+function refuseSmallImage({ image }: ResumeRequest, state: TargetState, native: NativeDisk): void {
   const wanted = state.sectors * 512n;
   if (native.size >= wanted) return;
   throw new BioscopeError(

@@ -4,7 +4,7 @@
  * that the user learns of it and can attach them again. Only what the state file names
  * is touched, and a loop device only if it bears the disk's own label. Disks on
  * the dm-user route are not lost: they are listed as `attaching`, for
- * TargetDisks.resumeAll.
+ * ResumingTargets.resumeAll.
  *
  * In steps, with the daemon's lock held: the one that wrote the state is dead for
  * certain. Reading the state and removing trace files takes no time, and is done before

@@ -106,18 +106,27 @@ async function plainIfRefused<Result>(
   }
 }
 
+/** A target to be served, with its channels open. */
+export interface ServedTarget {
+  readonly saved: SavedTarget;
+  readonly state: TargetState;
+  /** The state may be another one by now. */
+  readonly isOld: boolean;
+  /** Owned by the engine when they are taken out. */
+  readonly channels: number[];
+}
+
 /**
  * Goes on serving a target that is there already: one whose daemon has died, or one
- * made by hand. `channels` were opened before, or are opened now; the engine owns those
- * that are taken out of the list. `since`: just before the first request can be read.
+ * made by hand. `since`: just before the first request can be read.
  */
 export async function serveTarget(
   request: RouteRequest,
   options: DmUserOptions,
-  target: { readonly saved: SavedTarget; readonly state: TargetState; channels?: number[] },
+  target: ServedTarget,
 ): Promise<{ readonly route: AttachedRoute; readonly since: Nanoseconds }> {
   const { saved, state } = target;
-  const channels = target.channels?.splice(0) ?? (await openChannels(options, saved));
+  const channels = target.channels.splice(0);
   const since = monotonicNow();
   await request.native.startDmUser({ channels });
   if (!saved.foreign && (await isSuspended(options, target))) {
@@ -130,9 +139,9 @@ export async function serveTarget(
 /** The state known from before a hand-over may be an old one. */
 async function isSuspended(
   { targets }: DmUserOptions,
-  { saved, state, channels }: { saved: SavedTarget; state: TargetState; channels?: number[] },
+  { saved, state, isOld }: ServedTarget,
 ): Promise<boolean> {
-  if (channels === undefined) return state.suspended;
+  if (!isOld) return state.suspended;
   return (await targetState(targets, saved))?.suspended ?? false;
 }
 

@@ -1,4 +1,5 @@
 /** A kernel's device mapper as the helper shows it, and what it would keep over a daemon's death. */
+import { openSync } from 'node:fs';
 import type { TargetOptions, TargetState, TargetVerbs } from '../../../app/privileged/targets';
 import { errnoError } from './fake-addon';
 
@@ -18,7 +19,8 @@ export class FakeTargets implements TargetVerbs {
   readonly calls: string[] = [];
   /** What the verb of this name throws, once. */
   readonly failures = new Map<string, Error>();
-  private nextChannel = 100;
+  /** Every channel that was ever opened: real descriptors, which who gets them closes. */
+  readonly opened: number[] = [];
 
   /** One that somebody made with dmsetup. */
   makeByHand(name: string, sectors: bigint): void {
@@ -101,7 +103,9 @@ export class FakeTargets implements TargetVerbs {
 
   private open(tag: string, count: number): number[] {
     this.get(tag).channels += count;
-    return Array.from({ length: count }, () => this.nextChannel++);
+    const opened = Array.from({ length: count }, () => openSync('/dev/null', 'r'));
+    this.opened.push(...opened);
+    return opened;
   }
 
   private add(options: TargetOptions, foreign: boolean): TargetState {

@@ -1,0 +1,183 @@
+/** Disks on the dm-user route whose daemon died or handed over: this one goes on with them. */
+import { closeSync } from 'node:fs';
+import type { Disk, Gap } from '../../contract/disk';
+import { BioscopeError, toErrorValue } from '../../contract/errors';
+import type { Nanoseconds } from '../../contract/units';
+import { quote } from '../images/image-errors';
+import { inspectImage, type Image } from '../images/inspect-image';
+import { openChannels } from '../routes/dm-user-route';
+import type { SavedTarget } from '../routes/route';
+import type { DiskEntry } from './disk-entry';
+import { type OpenedTarget, resumeDisk } from './resume-disk';
+import type { TargetAccess } from './target-access';
+import { clock, unservedText } from './target-words';
+
+/** The daemon before this one. */
+export interface Predecessor {
+  readonly pid: number;
+  /** When it showed life last; null when it handed over. */
+  readonly diedAt: Nanoseconds | null;
+  /** By the target's tag. */
+  readonly opened: ReadonlyMap<string, PreparedTarget>;
+}
+
+/** All that takes time, done before the old daemon lets go. */
+export interface PreparedTarget extends OpenedTarget {
+  /** Looked at already; null where something is wrong with it. */
+  readonly image: Image | null;
+}
+
+/** A disk of the state file that goes on. */
+export interface SavedDisk {
+  readonly disk: Pick<Disk, 'imagePath' | 'readOnly'>;
+  readonly target: SavedTarget;
+}
+
+/** Of each disk. */
+const GAPS_KEPT = 64;
+
+export class ResumingTargets {
+  /** Disks that are being gone on with: what ends when that is over. */
+  private readonly resuming = new Map<DiskEntry, Promise<void>>();
+
+  constructor(private readonly access: TargetAccess) {}
+
+  /**
+   * Goes on with the targets of a daemon that died or handed over. Never rejects: a
+   * disk that cannot be gone on with is failed, and says what hangs.
+   */
+  async resumeAll(before: Predecessor): Promise<void> {
+    const waiting = this.access.table
+      .list()
+      .filter(({ target, disk }) => target !== null && disk.state === 'attaching');
+    await Promise.all(waiting.map((entry) => this.resume(entry, before)));
+    // Those nobody reads: while they are open the module takes the target for served.
+    for (const { channels } of before.opened.values())
+      channels.splice(0).forEach((channel) => closeSync(channel));
+  }
+
+  /**
+   * The disk whose requests wait for this image to be served again: nobody else may
+   * have the image, or what was written would be lost. Null in the usual case.
+   */
+  waitingFor({ path }: Image): DiskEntry | null {
+    const waits = (entry: DiskEntry) =>
+      this.resuming.has(entry) || (entry.disk.state === 'failed' && entry.disk.hanging === true);
+    const found = this.access.table.list().find((one) => one.disk.imagePath === path && waits(one));
+    return found ?? null;
+  }
+
+  /**
+   * Tries again to go on with a disk whose requests hang, or waits where that is being
+   * tried at this moment. Throws why not.
+   */
+  async tryAgain(entry: DiskEntry): Promise<Disk> {
+    const underWay = this.resuming.get(entry);
+    if (!underWay) this.access.table.change(entry, { state: 'attaching', failure: null });
+    await (underWay ?? this.resume(entry, { pid: 0, diedAt: null, opened: new Map() }));
+    if (entry.disk.failure) throw BioscopeError.from(entry.disk.failure);
+    return entry.disk;
+  }
+
+  private resume(entry: DiskEntry, before: Predecessor): Promise<void> {
+    const over = this.goOn(entry, before).finally(() => this.resuming.delete(entry));
+    this.resuming.set(entry, over);
+    return over;
+  }
+
+  /** Takes the image, so that nobody attaches it by another name while a password is asked for. */
+  private async takeImage(entry: DiskEntry): Promise<void> {
+    const { imagePath, readOnly } = entry.disk;
+    const image = await inspectImage(imagePath, readOnly).catch(() => null);
+    if (image && entry.disk.state === 'attaching') entry.identity = image.identity;
+  }
+
+  private async goOn(entry: DiskEntry, before: Predecessor): Promise<void> {
+    const { target, disk } = entry;
+    if (target === null) return;
+    entry.unservedSince ??= before.diedAt;
+    const prepared = before.opened.get(target.tag);
+    const opening = prepared ? Promise.resolve(prepared) : this.open(target);
+    opening.catch(() => undefined); // it is heard of below
+    if (prepared?.image) entry.identity = prepared.image.identity;
+    else void this.takeImage(entry); // what is wrong with it is said below
+    try {
+      const image = prepared?.image ?? (await inspectImage(disk.imagePath, disk.readOnly));
+      const request = { ...this.access.requestOf(entry, image), saved: target, opening };
+      const attached = await resumeDisk(
+        { ...request, resumeTrace: true },
+        this.access.options.addon,
+        this.access.dmUser(),
+      );
+      entry.identity = image.identity;
+      const notes = withGapNote(disk.notes, before);
+      const { tracePath, since } = attached;
+      const gaps = gapsOf(entry, since);
+      entry.unservedSince = null;
+      this.access.table.served(entry, { ...attached, notes }, { tracePath, size: disk.size, gaps });
+    } catch (failure) {
+      const gone = (await opening.catch(() => undefined)) === null;
+      const thrown = gone ? new BioscopeError('DISK_FAILED', goneMessage(entry, before)) : failure;
+      const { message, errno } = toErrorValue(thrown);
+      this.access.options.log(`cannot go on with ${disk.id}: ${message}`);
+      // Not being able to ask (no password given, say) is no sign that it is gone.
+      const hanging = !gone && !target.foreign;
+      const where = disk.device ?? disk.name;
+      entry.identity = null;
+      const text = hanging
+        ? `${message} Until then every request to ${where} waits. Mend it and attach again, or fail what waits (abort).`
+        : message + (gone ? '' : unservedText(target, where, disk.imagePath));
+      this.access.table.change(entry, {
+        state: 'failed',
+        hanging,
+        failure: new BioscopeError('DISK_FAILED', text, { errno, cause: thrown }).value,
+        device: gone ? null : disk.device,
+        notes: [],
+      });
+    }
+  }
+
+  /** Prepares to go on with a target that another daemon serves still. Throws DISK_FAILED. */
+  async prepare({ disk, target }: SavedDisk): Promise<PreparedTarget> {
+    const [opened, image] = await Promise.all([
+      this.open(target),
+      inspectImage(disk.imagePath, disk.readOnly).catch(() => null),
+    ]);
+    if (opened) return { ...opened, isOld: true, image };
+    throw new BioscopeError('DISK_FAILED', `The target ${quote(target.tag)} is gone.`);
+  }
+
+  /** Asks for its state and opens its channels, both at once; null when it is gone. */
+  private async open(saved: SavedTarget): Promise<OpenedTarget | null> {
+    const [asked, opened] = await Promise.allSettled([
+      this.access.stateOf(saved),
+      openChannels(this.access.dmUser(), saved),
+    ]);
+    const channels = opened.status === 'fulfilled' ? opened.value : [];
+    const state = asked.status === 'fulfilled' ? asked.value : null;
+    if (state && opened.status === 'fulfilled') return { state, isOld: false, channels };
+    for (const channel of channels) closeSync(channel);
+    if (asked.status === 'rejected') throw asked.reason;
+    if (state && opened.status === 'rejected') throw opened.reason;
+    return null;
+  }
+}
+
+function gapsOf({ disk, unservedSince: from }: DiskEntry, to: Nanoseconds): readonly Gap[] {
+  const { gaps = [] } = disk;
+  return from === null ? gaps : [...gaps, { from, to }].slice(-GAPS_KEPT);
+}
+
+/** The notes, with one on the last daemon that died: `gaps` know of those before. */
+function withGapNote(notes: readonly string[], { pid, diedAt }: Predecessor): readonly string[] {
+  if (diedAt === null) return notes;
+  const beginning = 'The daemon that served it (process ';
+  return [
+    ...notes.filter((note) => !note.startsWith(beginning)),
+    `${beginning}${pid}) ended unexpectedly; another has served it since ${clock()}. Requests waited meanwhile and none was lost, though some may have been executed twice; what the old daemon was serving at its end has no row in the trace.`,
+  ];
+}
+
+function goneMessage({ disk }: DiskEntry, { pid }: Predecessor): string {
+  return `The daemon (process ${pid}) ended, and ${disk.device ?? 'the target'} of ${disk.name} (${disk.id}) is gone, removed by another program or by a restart of the machine. Attach the image again; check its file system first.`;
+}
