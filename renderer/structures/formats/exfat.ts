@@ -1,8 +1,9 @@
 /** exFAT: boot region and FAT; names as in Microsoft's specification. */
 import { ByteView } from '../byte-view';
 import { fieldsIn, hexNumber, raw, readFields, text, type Layout } from '../fields';
-import type { Place, Surveyor } from '../recogniser';
+import type { Place, Region, Surveyor } from '../recogniser';
 import { listNodes, type Structure } from '../structure';
+import { recogniseExFatDirectory } from './exfat-directory';
 
 const SECTOR = 512;
 const CHECKED_SECTORS = 11;
@@ -86,6 +87,25 @@ function meaningOf(index: number, value: number): string {
   return value === 0 ? 'not chained' : `goes on in cluster ${value}`;
 }
 
+/** The clusters, the first of which is number 2: directories are told by the checksums of their files. */
+function heapRegion(boot: ByteView, volumeStart: number): Region {
+  const sectorBytes = 2 ** boot.u8(108);
+  const clusterBytes = sectorBytes * 2 ** boot.u8(109);
+  const start = volumeStart + boot.u32(88) * sectorBytes;
+  const root = boot.u32(96);
+  return {
+    start,
+    length: boot.u32(92) * clusterBytes,
+    read: ({ view, device }) => {
+      const within = (device - start) % clusterBytes;
+      if (within % SECTOR !== 0) return null;
+      const cluster = Math.floor((device - start) / clusterBytes) + 2;
+      const isRoot = cluster === root && within === 0;
+      return recogniseExFatDirectory(view.part(0, clusterBytes - within), isRoot);
+    },
+  };
+}
+
 export const surveyExFat: Surveyor = async (volume, read) => {
   const bytes = await read(volume.start, SECTOR);
   const boot = bytes && new ByteView(bytes);
@@ -127,5 +147,6 @@ export const surveyExFat: Surveyor = async (volume, read) => {
         };
       },
     },
+    heapRegion(boot, volume.start),
   ];
 };

@@ -4,6 +4,7 @@ import type { DeviceReader, Place, Region, Surveyor, Volume } from '../recognise
 import type { Structure } from '../structure';
 import { recogniseDirectory } from './ext4-directory';
 import { bitmapRegion, descriptorRegion, placesOf } from './ext4-group';
+import { recogniseHashTree } from './ext4-htree';
 import { extentNodes, extentsOf, inodeTableRegion } from './ext4-inode';
 import {
   feature,
@@ -61,7 +62,11 @@ function blockRegion(volume: Volume, geometry: Geometry): Region {
     length: Math.min(volume.length, geometry.blocks * blockSize),
     read: (place) => {
       if ((place.device - volume.start) % blockSize !== 0) return null;
-      return recogniseExtentBlock(place, blockSize) ?? recogniseDirectory(place, blockSize);
+      return (
+        recogniseExtentBlock(place, blockSize) ??
+        recogniseHashTree(place, blockSize) ??
+        recogniseDirectory(place, blockSize)
+      );
     },
   };
 }

@@ -1,8 +1,9 @@
 /** FAT12, FAT16 and FAT32: boot sector, FSInfo, the FAT; names as in Microsoft's fatgen103. */
 import { ByteView } from '../byte-view';
-import { custom, fieldsIn, raw, readFields, text, type Layout } from '../fields';
+import { fieldsIn, raw, readFields, text, type Layout } from '../fields';
 import type { Place, Region, Surveyor } from '../recogniser';
 import { listNodes, type Structure } from '../structure';
+import { directoryByShape, rootDirectory } from './fat-directory';
 
 const SECTOR = 512;
 const SIGNATURE = 0xaa55;
@@ -207,61 +208,26 @@ function fatRegion(geometry: FatGeometry, start: number, number: number): Region
   };
 }
 
-const entryLayout: Layout = [
-  text(0, 11, 'DIR_Name'),
-  custom(11, 1, 'DIR_Attr', (view, at) => ({
-    value: `0x${view.hex(at, 1)}`,
-    meaning: ['read-only', 'hidden', 'system', 'volume label', 'directory', 'archive']
-      .filter((_, bit) => (view.u8(at) >> bit) & 1)
-      .join(' '),
-  })),
-  u16(20, 'DIR_FstClusHI'),
-  x16(22, 'DIR_WrtTime'),
-  x16(24, 'DIR_WrtDate'),
-  u16(26, 'DIR_FstClusLO', 'first cluster'),
-  u32(28, 'DIR_FileSize', 'bytes'),
-];
-const LONG_NAME = 0x0f;
-
 /** The root directory of FAT12 and FAT16, which lies at a place of its own. */
-function rootRegion(geometry: FatGeometry, start: number): Region {
+const rootRegion = (geometry: FatGeometry, start: number): Region => ({
+  start,
+  length: geometry.rootEntries * 32,
+  read: ({ view }) => rootDirectory(view),
+});
+
+/** The clusters, the first of which is number 2: directories are told by their form. */
+function heapRegion(geometry: FatGeometry, start: number, rootCluster: number): Region {
+  const { clusters, clusterSectors, sectorBytes } = geometry;
+  const clusterBytes = clusterSectors * sectorBytes;
   return {
     start,
-    length: geometry.rootEntries * 32,
-    read: ({ view }) => {
-      let count = Math.floor(view.length / 32);
-      for (let index = 0; index < count; index++) if (view.u8(index * 32) === 0) count = index;
-      if (count === 0) return null;
-      const span = (from: number, to: number) => ({
-        offset: view.start + from * 32,
-        length: (to - from) * 32,
-      });
-      return {
-        name: 'FAT root directory',
-        offset: view.start,
-        length: view.length,
-        value: `${count} ${count === 1 ? 'entry' : 'entries'}`,
-        meaning: '',
-        confidence: 'location',
-        evidence: 'where the boot sector has it',
-        children: () =>
-          listNodes(
-            count,
-            (index) => {
-              const entry = view.part(index * 32, 32);
-              const isLong = entry.u8(11) === LONG_NAME;
-              return {
-                name: isLong ? 'part of a long name' : JSON.stringify(entry.text(0, 11)),
-                ...span(index, index + 1),
-                value: '',
-                meaning: entry.u8(0) === 0xe5 ? 'deleted' : '',
-                children: () => readFields(entry, isLong ? [raw(0, 32, 'LDIR')] : entryLayout),
-              };
-            },
-            span,
-            (from, to) => `entries ${from} to ${to}`,
-          ),
-      };
+    length: clusters * clusterBytes,
+    read: ({ view, device }) => {
+      const within = (device - start) % clusterBytes;
+      if (within % SECTOR !== 0) return null;
+      const cluster = view.part(0, clusterBytes - within);
+      const isRoot = Math.floor((device - start) / clusterBytes) + 2 === rootCluster;
+      return isRoot ? rootDirectory(cluster) : directoryByShape(cluster, clusters);
     },
   };
 }
@@ -270,11 +236,14 @@ export const surveyFat: Surveyor = async (volume, read) => {
   const bytes = await read(volume.start, SECTOR);
   const geometry = bytes && fatGeometry(new ByteView(bytes));
   if (!geometry) return [];
-  const { sectorBytes, reservedSectors, fats, fatSectors, rootEntries } = geometry;
+  const { width, sectorBytes, reservedSectors, fats, fatSectors, rootEntries } = geometry;
   const first = volume.start + reservedSectors * sectorBytes;
   const copies = Array.from({ length: fats }, (_, index) =>
     fatRegion(geometry, first + index * fatSectors * sectorBytes, index),
   );
-  if (rootEntries === 0) return copies;
-  return [...copies, rootRegion(geometry, first + fats * fatSectors * sectorBytes)];
+  const behind = first + fats * fatSectors * sectorBytes;
+  const rootBytes = Math.ceil((rootEntries * 32) / sectorBytes) * sectorBytes;
+  const rootCluster = width === 32 ? new ByteView(bytes).u32(44) : 0;
+  const heap = heapRegion(geometry, behind + rootBytes, rootCluster);
+  return [...copies, ...(rootEntries === 0 ? [] : [rootRegion(geometry, behind)]), heap];
 };

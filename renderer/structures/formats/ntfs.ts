@@ -1,15 +1,17 @@
 /** NTFS: the boot sector, and records of the MFT. */
-import { ByteView } from '../byte-view';
+import type { ByteView } from '../byte-view';
 import { custom, fieldsIn, hexNumber, raw, readFields, text, type Layout } from '../fields';
 import type { Place } from '../recogniser';
 import type { Structure, StructureNode } from '../structure';
+import { fileAttributes, fileName, nameOf, time } from './ntfs-file-name';
+import { mended, sureness } from './ntfs-fix-ups';
+import { indexNodes, recogniseIndexRecord } from './ntfs-index';
 
 const SECTOR = 512;
 const END_OF_ATTRIBUTES = 0xffffffff;
+const INDEX_ROOT = 0x90;
 const MOST_ATTRIBUTES = 64;
 const MOST_RECORD_BYTES = 4096;
-/** Seconds from 1601 to 1970. */
-const EPOCH_DIFFERENCE = 11_644_473_600n;
 
 const { u8, x8, u16, x16, u32, x32, u64, x64, utf16, flags16, flags32 } = fieldsIn('little');
 
@@ -66,7 +68,7 @@ const attributeTypes: Readonly<Record<number, string>> = {
   0x60: '$VOLUME_NAME',
   0x70: '$VOLUME_INFORMATION',
   0x80: '$DATA',
-  0x90: '$INDEX_ROOT',
+  [INDEX_ROOT]: '$INDEX_ROOT',
   0xa0: '$INDEX_ALLOCATION',
   0xb0: '$BITMAP',
   0xc0: '$REPARSE_POINT',
@@ -74,32 +76,6 @@ const attributeTypes: Readonly<Record<number, string>> = {
   0xe0: '$EA',
   0x100: '$LOGGED_UTILITY_STREAM',
 };
-const fileAttributes = {
-  0: 'read-only',
-  1: 'hidden',
-  2: 'system',
-  5: 'archive',
-  6: 'device',
-  7: 'normal',
-  8: 'temporary',
-  9: 'sparse',
-  10: 'reparse point',
-  11: 'compressed',
-  13: 'not indexed',
-  14: 'encrypted',
-  28: 'directory',
-};
-
-/** Tenths of microseconds since 1601. */
-function windowsTime(value: bigint): string {
-  if (value === 0n) return 'never';
-  const date = new Date(Number(value / 10_000n - EPOCH_DIFFERENCE * 1000n));
-  if (Number.isNaN(date.getTime())) return 'no date';
-  return `${date.toISOString().slice(0, 19).replace('T', ' ')} UTC`;
-}
-
-const time = (at: number, name: string): Layout[number] => u64(at, name, windowsTime);
-
 const standardInformation: Layout = [
   time(0, 'creation_time'),
   time(8, 'last_data_change_time'),
@@ -108,19 +84,6 @@ const standardInformation: Layout = [
   flags32(32, 'file_attributes', fileAttributes),
   u32(48, 'owner_id'),
   u32(52, 'security_id'),
-];
-const fileName = (view: ByteView): Layout => [
-  u64(0, 'parent_directory', (value) => `record ${value & 0xffffffffffffn}`),
-  time(8, 'creation_time'),
-  time(16, 'last_data_change_time'),
-  time(24, 'last_mft_change_time'),
-  time(32, 'last_access_time'),
-  u64(40, 'allocated_size'),
-  u64(48, 'data_size'),
-  flags32(56, 'file_attributes', fileAttributes),
-  u8(64, 'file_name_length', 'characters'),
-  u8(65, 'file_name_type', (value) => ['POSIX', 'Win32', 'DOS', 'Win32 and DOS'][value] ?? ''),
-  utf16(66, view.u8(64) * 2, 'file_name'),
 ];
 const volumeInformation: Layout = [
   u8(8, 'major_ver'),
@@ -133,11 +96,22 @@ const volumeInformation: Layout = [
   }),
 ];
 
+const indexRoot: Layout = [
+  custom(0, 4, 'index.type', (view, at) => ({
+    value: hexNumber(view.u32(at)),
+    meaning: attributeTypes[view.u32(at)] ?? 'of no attribute',
+  })),
+  u32(4, 'collation_rule'),
+  u32(8, 'index_block_size', 'bytes of an INDX record'),
+  u8(12, 'clusters_per_index_block'),
+];
+
 function contentLayout(type: number, content: ByteView): Layout {
   if (type === 0x10) return standardInformation;
   if (type === 0x30) return fileName(content);
   if (type === 0x60) return [utf16(0, content.length, 'name')];
   if (type === 0x70) return volumeInformation;
+  if (type === INDEX_ROOT) return indexRoot;
   return content.length > 0 ? [raw(0, content.length, 'content')] : [];
 }
 
@@ -196,13 +170,13 @@ function attributeNode(view: ByteView): StructureNode {
     name: attributeTypes[type] ?? `attribute ${hexNumber(type)}`,
     offset: view.start,
     length: view.length,
-    value:
-      type === 0x30 && content ? JSON.stringify(content.utf16(66, content.u8(64) * 2)) : streamName,
+    value: type === 0x30 && content ? JSON.stringify(nameOf(content)) : streamName,
     meaning: content ? `${content.length} bytes here` : runs(view, view.u16(32)),
     children: () => [
       ...readFields(view, attributeHeader),
       ...readFields(view, isResident ? residentHeader : nonResidentHeader),
       ...(content ? readFields(content, contentLayout(type, content)) : []),
+      ...(content && type === INDEX_ROOT ? indexNodes(content, 16) : []),
     ],
   };
 }
@@ -223,28 +197,6 @@ const recordLayout: Layout = [
   u32(44, 'mft_record_number'),
 ];
 
-/** Whether the last two bytes of each sector are the fix-up number; null if that cannot be told. */
-function fixUpsAgree(record: ByteView): boolean | null {
-  const at = record.u16(4);
-  const count = record.u16(6) - 1;
-  if (count < 1 || count * SECTOR > record.length || !record.has(at, 2 * (count + 1))) return null;
-  const number = record.u16(at);
-  for (let index = 1; index <= count; index++) {
-    if (record.u16(index * SECTOR - 2) !== number) return false;
-  }
-  return true;
-}
-
-/** `record` with the bytes that the fix-ups stand for put back. */
-function withoutFixUps(record: ByteView): Uint8Array {
-  const bytes = record.slice().slice();
-  const at = record.u16(4);
-  for (let index = 1; index < record.u16(6) && index * SECTOR <= bytes.length; index++) {
-    bytes.set(record.slice(at + index * 2, 2), index * SECTOR - 2);
-  }
-  return bytes;
-}
-
 function attributes(record: ByteView): readonly StructureNode[] {
   const nodes: StructureNode[] = [];
   let at = record.u16(20);
@@ -264,13 +216,6 @@ function recogniseRecord({ view }: Place): Structure | null {
     size >= SECTOR && size <= MOST_RECORD_BYTES && size % SECTOR === 0 && view.u32(24) <= size;
   if (!isPlausible || view.u16(20) >= size) return null;
   const record = view.part(0, size);
-  const agree = fixUpsAgree(record);
-  // The nodes are read from a whole copy of the payload in which this record is mended.
-  const mended = () => {
-    const payload = view.bytes.slice();
-    if (agree === true) payload.set(withoutFixUps(record), record.start);
-    return new ByteView(payload, record.start, record.length);
-  };
   const names = attributes(record).filter(({ name }) => name === '$FILE_NAME');
   const flags = record.u16(22);
   return {
@@ -285,17 +230,13 @@ function recogniseRecord({ view }: Place): Structure | null {
     ]
       .filter((part) => part !== undefined && part !== '')
       .join(', '),
-    confidence: agree === null ? 'magic' : agree ? 'checked' : 'damaged',
-    evidence:
-      agree === null
-        ? '"FILE"; its fix-ups were not checked'
-        : `"FILE", fix-ups ${agree ? 'agree' : 'differ: a torn write'}`,
+    ...sureness(record, 'FILE'),
     children: () => {
-      const whole = mended();
+      const whole = mended(record);
       return [...readFields(whole, recordLayout), ...attributes(whole)];
     },
   };
 }
 
 export const recogniseNtfs = (place: Place): Structure | null =>
-  recogniseBoot(place) ?? recogniseRecord(place);
+  recogniseBoot(place) ?? recogniseRecord(place) ?? recogniseIndexRecord(place);

@@ -65,14 +65,16 @@ const agflLayout: Layout = [
   u64(24, 'agfl_lsn', 'log sequence number'),
 ];
 
-/** `count` numbers of 32 bits from `at` on, ~0 for none. */
+/** Up to `most` numbers of 32 bits from `at` on, ~0 for none; nothing where the bytes end before. */
 function numbers(
   view: ByteView,
   at: number,
-  count: number,
+  most: number,
   name: string,
   none: string,
-): StructureNode {
+): readonly StructureNode[] {
+  const count = Math.min(most, Math.floor((view.length - at) / 4));
+  if (count <= 0) return [];
   const span = (from: number, to: number) => ({
     offset: view.start + at + from * 4,
     length: (to - from) * 4,
@@ -80,28 +82,20 @@ function numbers(
   const read = (index: number) => view.u32(at + index * 4, 'big');
   let used = 0;
   for (let index = 0; index < count; index++) if (read(index) !== NONE) used++;
-  return {
-    name,
-    ...span(0, count),
-    value: `${used} of ${count}`,
-    meaning: '',
-    children: () =>
-      listNodes(
-        count,
-        (index) => ({
-          name: `${name}[${index}]`,
-          ...span(index, index + 1),
-          value: read(index) === NONE ? '' : String(read(index)),
-          meaning: read(index) === NONE ? none : '',
-        }),
-        span,
-        (from, to) => `${name}[${from}] to [${to}]`,
-      ),
-  };
+  const children = () =>
+    listNodes(
+      count,
+      (index) => ({
+        name: `${name}[${index}]`,
+        ...span(index, index + 1),
+        value: read(index) === NONE ? '' : String(read(index)),
+        meaning: read(index) === NONE ? none : '',
+      }),
+      span,
+      (from, to) => `${name}[${from}] to [${to}]`,
+    );
+  return [{ name, ...span(0, count), value: `${used} of ${count}`, meaning: '', children }];
 }
-
-const fitting = (view: ByteView, at: number, most: number): number =>
-  Math.max(0, Math.min(most, Math.floor((view.length - at) / 4)));
 
 /** By magic. */
 export const groupBlocks: Readonly<Record<string, XfsBlock>> = {
@@ -125,9 +119,8 @@ export const groupBlocks: Readonly<Record<string, XfsBlock>> = {
     meaning: (view) => `${view.u32(28, 'big')} of ${view.u32(16, 'big')} inodes are free`,
     children: (view, crc) => {
       const fields = readFields(view, withField(agiLayout, crc));
-      const count = fitting(view, UNLINKED_AT, UNLINKED);
-      const unlinked = numbers(view, UNLINKED_AT, count, 'agi_unlinked', 'no inode');
-      return [...fields, unlinked].sort((left, right) => left.offset - right.offset);
+      const unlinked = numbers(view, UNLINKED_AT, UNLINKED, 'agi_unlinked', 'no inode');
+      return [...fields, ...unlinked].sort((left, right) => left.offset - right.offset);
     },
   },
   XAFL: {
@@ -140,7 +133,7 @@ export const groupBlocks: Readonly<Record<string, XfsBlock>> = {
     meaning: () => 'blocks kept for the trees of free space',
     children: (view, crc) => [
       ...readFields(view, withField(agflLayout, crc)),
-      numbers(view, FREE_LIST_AT, fitting(view, FREE_LIST_AT, view.length), 'agfl_bno', 'no block'),
+      ...numbers(view, FREE_LIST_AT, view.length, 'agfl_bno', 'no block'),
     ],
   },
 };

@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { recognise } from '../../../renderer/structures/recognise';
 import { noRegions } from '../../../renderer/structures/regions';
-import { Device, field, hasProgram, Images, named, run, value } from './images';
+import { Device, field, golden, hasProgram, Images, named, run, value } from './images';
 
 const MIB = 1 << 20;
 const images = new Images();
@@ -284,14 +283,7 @@ describe('LUKS as cryptsetup makes it', () => {
 });
 
 describe('LVM', () => {
-  const golden = new URL('../../golden/lvm-physical-volume.hex', import.meta.url);
-  const bytes = new Uint8Array(3 * 4096);
-  for (const line of readFileSync(golden, 'utf8').split('\n')) {
-    const match = /^([0-9a-f]{6}): (.*)$/.exec(line);
-    if (!match) continue;
-    const row = match[2]!.split(' ').map((digits) => parseInt(digits, 16));
-    bytes.set(row, parseInt(match[1]!, 16));
-  }
+  const bytes = golden('lvm-physical-volume', 3 * 4096);
 
   it('has the label and the metadata area that pvcreate wrote', () => {
     const structures = recognise(bytes, 0, noRegions);

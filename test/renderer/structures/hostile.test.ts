@@ -1,6 +1,7 @@
 /** Garbage: whatever the bytes, nothing throws, nothing hangs, no field lies outside. */
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it, test, vi } from 'vitest';
+import { recognise } from '../../../renderer/structures/recognise';
 import { survey } from '../../../renderer/structures/survey';
 import { corpusPrograms, makeCorpus, type Sample } from './corpus';
 import { hasProgram } from './images';
@@ -52,12 +53,43 @@ test('a chain of extended partitions without volumes is followed for a while onl
   expect(reads).toBeLessThan(200);
 });
 
+/** What the samples must have beside superblocks and boot sectors. */
+const inside = [
+  'FAT directory',
+  'FAT root directory',
+  'NTFS MFT record',
+  'NTFS index record',
+  'XFS directory of one block',
+  'XFS free list of a group (AGFL)',
+  'XFS free space of a group (AGF)',
+  'XFS inode',
+  'XFS inodes of a group (AGI)',
+  'XFS log record header',
+  'XFS tree of free inodes',
+  'XFS tree of free space, by block',
+  'XFS tree of free space, by length',
+  'XFS tree of inodes',
+  'XFS tree of owners',
+  'exFAT root directory',
+  'ext4 directory block',
+  'ext4 hash tree root',
+];
+
 const canMake = corpusPrograms.every((program) => hasProgram(program));
 
 describe.skipIf(!canMake)('structures that were changed (need the mkfs programs)', () => {
   let samples: readonly Sample[];
   beforeAll(() => {
     samples = makeCorpus();
+  });
+
+  it('have blocks of many kinds, not only what is at the beginning of a volume', async () => {
+    const kinds = new Set<string>();
+    for (const { bytes, device, size } of samples) {
+      const { regions } = await surveyed(bytes, 0, size);
+      for (const { name } of recognise(bytes, device, regions)) kinds.add(name);
+    }
+    expect([...kinds].sort()).toEqual(expect.arrayContaining(inside));
   });
 
   it('in a few bytes are taken', async () => {
