@@ -3,6 +3,7 @@
  * come before all that takes time: their requests wait in the kernel. What may have to wait for a
  * password comes last, and nobody waits for it.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DiskTable } from './disks/disk-table';
 import type { Predecessor } from './disks/resuming-targets';
 import {
@@ -13,6 +14,9 @@ import {
   type LeftoverOptions,
 } from './leftovers/clear-leftovers';
 import { lastSignOfLife } from './signs-of-life';
+
+/** Clients wait no longer than this for disks that were handed over. */
+const PATIENCE_MS = 1000;
 
 export interface TakenOver {
   /** Every disk on the dm-user route is served again, or has failed. Never rejects. */
@@ -38,6 +42,9 @@ export async function takeOver(
   clearTraces(leftovers, options);
   const { pid } = leftovers;
   const resumed = disks.targets.resuming.resumeAll(before ?? { pid, diedAt, opened: new Map() });
+  // All it takes is at hand after a planned change: nothing else is to take the processor meanwhile.
+  if (before) await Promise.race([resumed, sleep(PATIENCE_MS, undefined, { ref: false })]);
+  disks.noteAdopted();
   await clearMounts(options);
   const clear = () =>
     clearDevices(leftovers, options, (...leftover) => disks.settleLeftover(...leftover));

@@ -82,12 +82,15 @@ export class DiskTable {
     return this.list().filter(({ state }) => state !== 'failed').length;
   }
 
-  /** Takes over what an earlier daemon left: its failed disks and its numbering. */
+  /** Takes over what an earlier daemon left: its failed disks and its numbering. `noteAdopted` writes it down. */
   adopt(entries: readonly DiskEntry[], nextNumber: number): void {
     for (const entry of entries) this.entries.set(entry.disk.id, entry);
     this.nextNumber = nextNumber;
-    // After the caller's next steps have begun: going on with disks comes before writing of them.
-    queueMicrotask(() => this.saveOrLog());
+  }
+
+  /** Until then the state file is the earlier daemon's, which names the same disks. */
+  noteAdopted(): void {
+    this.saveOrLog();
   }
 
   /**
