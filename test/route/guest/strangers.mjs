@@ -1,15 +1,20 @@
 // Targets and channels that are not Bioscope's own: made by hand, and as narrow as those of
 // the first module.
-import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import {
+  attach,
   bioscopeWith,
   check,
+  daemonPid,
+  environment,
   kernelStatus,
   leftovers,
   must,
   mustBioscope,
   run,
   runTests,
+  until,
 } from './tools.mjs';
 
 /** One pass of random writes, then of reading them back. */
@@ -78,6 +83,32 @@ const tests = {
     check(dead.status === 1 && /Input\/output error/.test(dead.stderr), dead.stderr);
     await mustDo('daemon', 'stop');
     await must('dmsetup', 'remove', 'narrow');
+  },
+
+  'a target whose state was lost is named by doctor, and adopted as it says': async () => {
+    const own = '/dev/shm/orphan.img';
+    writeFileSync(own, '');
+    truncateSync(own, 8 << 20);
+    const { device } = await attach(own);
+    const name = device.replace('/dev/mapper/', '');
+    process.kill(daemonPid(), 'SIGKILL');
+    await until('nobody serves', async () => (await kernelStatus(device)).channels === 0);
+    rmSync(join(environment.BIOSCOPE_RUNTIME_DIRECTORY, 'disks.json'));
+    // What is sent to it waits, and is served by whoever adopts it.
+    const words = [`if=${device}`, 'of=/dev/null', 'bs=4k', 'count=1', 'iflag=direct'];
+    const waiting = run('dd', ...words);
+    await until('it waits', async () => (await kernelStatus(device)).queued > 0);
+    const { checks } = JSON.parse(await mustBioscope('doctor', '--json'));
+    const orphan = checks.find(({ id }) => id === `orphaned-target:${name}`);
+    check(orphan !== undefined, JSON.stringify(checks));
+    const [, command] = /: bioscope (adopt \S+) IMAGE\./.exec(orphan.detail) ?? [];
+    check(command !== undefined, orphan.detail);
+    const adopted = await mustBioscope(...command.split(' '), own);
+    check(adopted.trim() === device, adopted);
+    const { status, stderr } = await waiting;
+    check(status === 0, `dd: ${status} ${stderr}`);
+    await mustBioscope('detach', device);
+    check((await kernelStatus(device)) === null, 'the target is still there');
   },
 
   'nothing is left of them': async () => {

@@ -1,7 +1,15 @@
 // What the tests in the guest are made of: the product's command line, the kernel's own
 // account of a target, and a line for each test.
 import { execFile, spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync, readdirSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -47,6 +55,16 @@ export const bioscope = (...words) =>
   run(process.execPath, join(product, 'bioscope.cjs'), ...words);
 export const mustBioscope = (...words) =>
   must(process.execPath, join(product, 'bioscope.cjs'), ...words);
+
+/** The command line where no daemon can be started: its program is not there. */
+export function bioscopeAlone(...words) {
+  const place = '/dev/shm/alone';
+  mkdirSync(place, { recursive: true });
+  for (const name of ['bioscope.cjs', 'bioscope-helper'])
+    copyFileSync(join(product, name), join(place, name));
+  const more = { BIOSCOPE_ADDON: join(product, 'bioscope.node') };
+  return runWith(more, process.execPath, join(place, 'bioscope.cjs'), ...words);
+}
 
 /** Starts the daemon as the window does, without waiting for it. */
 export function startDaemon() {

@@ -4,6 +4,7 @@ import { mkdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:f
 import {
   attach,
   bioscope,
+  bioscopeAlone,
   check,
   daemonPid,
   disks,
@@ -205,14 +206,17 @@ const tests = {
     process.kill(daemonPid(), 'SIGKILL');
     rmSync(other);
     await until('nobody serves', async () => (await kernelStatus(lost.device)).channels === 0);
-    const reading = run(
-      'dd',
-      `if=${lost.device}`,
-      'of=/dev/null',
-      'bs=4k',
-      'count=1',
-      'iflag=direct',
-    );
+    const words = [`if=${lost.device}`, 'of=/dev/null', 'bs=4k', 'count=1', 'iflag=direct'];
+    const waits = () => until('it waits', async () => (await kernelStatus(lost.device)).queued > 0);
+    const first = run('dd', ...words);
+    await waits();
+    // No daemon can be started: the command line does it itself.
+    const alone = await bioscopeAlone('abort', lost.device);
+    check(alone.status === 0, `${alone.stdout}${alone.stderr}`);
+    check(/daemon\.cjs is missing/.test(alone.stderr), alone.stderr);
+    const { status: end, stderr: said } = await first;
+    check(end === 1 && /Input\/output error/.test(said), `dd: ${end} ${said}`);
+    const reading = run('dd', ...words);
     const failed = await until('it is told', async () =>
       (await disks()).find(({ id, state }) => id === lost.id && state === 'failed'),
     );
@@ -221,7 +225,7 @@ const tests = {
       /does not exist.*every request to .* waits/.test(failed.failure.message),
       failed.failure.message,
     );
-    await until('it waits', async () => (await kernelStatus(lost.device)).queued > 0);
+    await waits();
     await mustBioscope('abort', lost.id);
     const { status, stderr } = await reading;
     check(status === 1 && /Input\/output error/.test(stderr), `dd: ${status} ${stderr}`);

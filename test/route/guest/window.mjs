@@ -1,6 +1,6 @@
 // The real window in the guest, on a real dm-user target: a picture of it in /out, and a
 // daemon that is killed while one looks on.
-import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { _electron } from 'playwright-core';
 import {
@@ -12,6 +12,7 @@ import {
   manyFiles,
   must,
   mustBioscope,
+  run,
   runTests,
   until,
 } from './tools.mjs';
@@ -104,7 +105,36 @@ const tests = {
     await disk('attached').waitFor();
     await page.getByTestId('disk-notes').getByText('ended unexpectedly').waitFor();
     check((await disk('failed').count()) === 0, 'a disk is shown as failed');
+    // The row that is selected came before it.
+    await page.getByTestId('trace-grid').focus();
+    await page.keyboard.press('g');
+    const gap = page.getByTestId('trace-gap');
+    await gap.getByText('No daemon served for').waitFor();
+    console.log(`# ${await gap.innerText()}`);
     await page.screenshot({ path: '/out/window-after-kill.png' });
+  },
+
+  'what nobody can serve is failed from the window': async () => {
+    const lost = '/dev/shm/lost.img';
+    writeFileSync(lost, '');
+    truncateSync(lost, 4 << 20);
+    const { id, device: other } = JSON.parse(await mustBioscope('attach', '--json', lost));
+    const shown = page.locator(`[data-testid="disk"][data-disk="${id}"]`);
+    await shown.waitFor();
+    rmSync(lost);
+    process.kill(daemonPid(), 'SIGKILL');
+    const failed = page.locator(`[data-disk="${id}"][data-state="failed"]`);
+    await failed.waitFor();
+    const words = ['if=' + other, 'of=/dev/null', 'bs=4k', 'count=1', 'iflag=direct'];
+    const reading = run('dd', ...words);
+    await until('it waits', async () => (await kernelStatus(other)).queued > 0);
+    await failed.getByTestId('disk-abort').click();
+    await failed.getByTestId('disk-abort-confirm').click();
+    const { status, stderr } = await reading;
+    check(status === 1 && /Input\/output error/.test(stderr), `dd: ${status} ${stderr}`);
+    await page.screenshot({ path: '/out/window-after-abort.png' });
+    await mustBioscope('detach', id);
+    check((await kernelStatus(other)) === null, 'the target is still there');
   },
 
   'detached in the window, it leaves nothing': async () => {
