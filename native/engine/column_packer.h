@@ -20,8 +20,8 @@ class ColumnPacker
 {
 public:
 	// Packs of `columns` (the values of each field) the rows `rows`, in that order,
-	// into `into`. Returns the bytes needed; when `into` has fewer, nothing is packed.
-	// Every row must be there in every column.
+	// into `into`. Returns the bytes needed; when `into` has fewer, what is in it then
+	// is of no use. Every row must be there in every column.
 	size_t pack(const std::array<const std::byte *, column_widths.size()> &columns,
 		    std::span<const uint32_t> rows, std::span<std::byte> into);
 
