@@ -25,6 +25,11 @@ constexpr size_t largest_kept_room = 4 << 20;
 // A batch that has taken this long so far answers what it has: a slow backend
 // must not make the first request wait for the last.
 constexpr uint64_t longest_wait_ns = 100'000;
+// So does one of so many requests, or with so many bytes written: whoever sent them goes on,
+// on another processor, while the rest is served. Large reads rather leave together: most of
+// their cost is in the write() of the answers, which completes them one after the other.
+constexpr size_t enough_answers = 16;
+constexpr uint64_t enough_written_bytes = 64 << 10;
 // How long an empty non-blocking descriptor is waited for at a time.
 constexpr int wait_ms = 100;
 
@@ -309,6 +314,7 @@ int DmUserChannel::serve_batch()
 		return 0;
 	std::span<std::byte> claimed = give_read_room();
 	uint64_t begun_ns = pending_[0].flight.arrival_ns;
+	uint64_t written_bytes = 0; // since the last answers
 	size_t answered = 0;
 	int failure = 0;
 	for (size_t i = 0; i < pending_.size(); i++) {
@@ -318,10 +324,14 @@ int DmUserChannel::serve_batch()
 		dm_user_message reply = reply_header(pending.header, pending.error);
 		bool has_data = reply.length > 0;
 		replies_.add(reply, has_data ? pending.data : std::span<std::byte>());
+		if (pending.header.type == DM_USER_REQUEST_WRITE)
+			written_bytes += pending.data.size();
 		// The backend's own stamp of the request before: no clock is read for this.
-		if (pending.flight.backend_ns > begun_ns + longest_wait_ns) {
+		if (replies_.size() >= enough_answers || written_bytes >= enough_written_bytes ||
+		    pending.flight.backend_ns > begun_ns + longest_wait_ns) {
 			failure = answer(answered, i + 1);
 			answered = i + 1;
+			written_bytes = 0;
 			begun_ns = pending.flight.backend_ns;
 		}
 		if (failure != 0) {
