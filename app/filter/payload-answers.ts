@@ -4,32 +4,29 @@
  * runs again over those rows.
  */
 
+import { SequenceSet } from './sequence-set';
+
 /** The payload of a request, or null when it is no longer kept. */
 export type ReadPayload = (sequence: number) => Promise<Uint8Array | null>;
 
 /** Payloads read at the same time. */
 const READ_AT_ONCE = 16;
-/** Far more than are ever kept: of a long trace the oldest need not be asked for. */
-const MOST_ASKED = 100_000;
-const LEAST_PRUNED = 10_000;
+
+/** What is asked of payloads, and known: a bit a request. */
+interface Pattern {
+  readonly asked: SequenceSet;
+  readonly known: SequenceSet;
+  /** Of what is known: those that have the bytes. */
+  readonly having: SequenceSet;
+}
 
 export class PayloadAnswers {
-  /** Of each request the patterns asked about, and whether it has them. */
-  readonly #known = new Map<number, Map<string, boolean>>();
-  readonly #asked = new Map<number, Set<string>>();
-  /** One for all times: a new one walks over what was deleted at the front, each time. */
-  #oldest = this.#asked.keys();
-  /** What was asked for, newest last, as far as `#hasNew` does not say otherwise. */
-  #queue: number[] = [];
-  #hasNew = false;
+  readonly #patterns = new Map<string, Pattern>();
   /** Payloads leave oldest first: requests below this one have none any more. */
   #goneBelow = 0;
   #gone = 0;
-  #prunedBelow = 0;
-  /** Answers known at which it is worth looking for those not needed. */
-  #pruneAt = LEAST_PRUNED;
 
-  /** Payloads that were looked up and were no longer kept. */
+  /** Payloads that were asked for and were no longer kept. */
   get gone(): number {
     return this.#gone;
   }
@@ -41,37 +38,24 @@ export class PayloadAnswers {
 
   /** Payloads that were asked for and not looked up yet. */
   get open(): number {
-    return this.#asked.size;
+    let open = 0;
+    for (const { asked } of this.#patterns.values()) open = Math.max(open, asked.size);
+    return open;
   }
 
   get isComplete(): boolean {
-    return this.#asked.size === 0;
+    return this.open === 0;
   }
 
   /** For FilterContext.hasPayload. */
   has(sequence: number, pattern: string): boolean {
-    const known = this.#known.get(sequence)?.get(pattern);
-    if (known !== undefined) return known;
-    const asked = this.#asked.get(sequence);
-    if (asked) asked.add(pattern);
-    else if (sequence >= this.#goneBelow) {
-      this.#asked.set(sequence, new Set([pattern]));
-      this.#hasNew = true;
-    }
-    if (this.#asked.size > MOST_ASKED) this.#dropOldest();
+    const { asked, known, having } = this.#of(pattern);
+    // A yes outlasts its payload.
+    if (having.has(sequence)) return true;
+    if (sequence < this.#goneBelow || known.has(sequence)) return false;
+    const lowest = asked.add(sequence);
+    if (lowest > 0) this.#leave(lowest);
     return false;
-  }
-
-  /** Filters run from the oldest row to the newest. */
-  #dropOldest(): void {
-    let oldest = this.#oldest.next();
-    if (oldest.done) {
-      this.#oldest = this.#asked.keys();
-      oldest = this.#oldest.next();
-    }
-    if (oldest.done) return;
-    this.#asked.delete(oldest.value);
-    this.#goneBelow = Math.max(this.#goneBelow, oldest.value + 1);
   }
 
   /**
@@ -79,61 +63,65 @@ export class PayloadAnswers {
    * have most likely gone. Returns the sequences that are now known.
    */
   async lookUp(read: ReadPayload, most = Infinity): Promise<readonly number[]> {
-    const asked = this.#newest(most);
     const found: number[] = [];
-    for (let start = 0; start < asked.length; start += READ_AT_ONCE) {
-      const part = asked.slice(start, start + READ_AT_ONCE);
-      const payloads = await Promise.all(
-        part.map(async ([sequence]) => (sequence < this.#goneBelow ? null : read(sequence))),
-      );
-      part.forEach(([sequence, patterns], index) => {
-        this.#learn(sequence, patterns, payloads[index] ?? null);
-        found.push(sequence);
-      });
+    while (found.length < most) {
+      const part = this.#newest(Math.min(READ_AT_ONCE, most - found.length));
+      if (part.length === 0) break;
+      const payloads = await Promise.all(part.map((sequence) => read(sequence)));
+      part.forEach((sequence, index) => this.#learn(sequence, payloads[index] ?? null));
+      found.push(...part);
     }
-    this.#prune();
     return found;
   }
 
+  #of(pattern: string): Pattern {
+    const known = this.#patterns.get(pattern);
+    if (known) return known;
+    const made = {
+      asked: new SequenceSet(),
+      known: new SequenceSet(),
+      having: new SequenceSet(),
+    };
+    this.#patterns.set(pattern, made);
+    return made;
+  }
+
   /** Up to `most` of what was asked for, newest first. */
-  #newest(most: number): [number, ReadonlySet<string>][] {
-    if (this.#hasNew) {
-      this.#queue = [...this.#asked.keys()].sort((left, right) => left - right);
-      this.#hasNew = false;
+  #newest(most: number): readonly number[] {
+    const all = new Set<number>();
+    for (const { asked } of this.#patterns.values()) {
+      for (const sequence of asked.highest(most)) all.add(sequence);
     }
-    const newest: [number, ReadonlySet<string>][] = [];
-    while (newest.length < most) {
-      const sequence = this.#queue.pop();
-      if (sequence === undefined) break;
-      const patterns = this.#asked.get(sequence);
-      if (patterns) newest.push([sequence, patterns]);
-    }
-    return newest;
+    return [...all].sort((left, right) => right - left).slice(0, most);
   }
 
-  /** Below what is gone the answer is no without being kept; a yes that was found stays one. */
-  #prune(): void {
-    if (this.#prunedBelow === this.#goneBelow || this.#known.size < this.#pruneAt) return;
-    this.#prunedBelow = this.#goneBelow;
-    for (const [sequence, answers] of this.#known) {
-      if (sequence < this.#goneBelow && ![...answers.values()].includes(true)) {
-        this.#known.delete(sequence);
-      }
+  /** What is below `sequence` need not be asked for any more, nor remembered but for what has the bytes. */
+  #leave(sequence: number): void {
+    if (sequence <= this.#goneBelow) return;
+    this.#goneBelow = sequence;
+    let gone = 0;
+    for (const { asked, known } of this.#patterns.values()) {
+      const before = asked.size;
+      asked.deleteBelow(sequence);
+      known.deleteBelow(sequence);
+      gone = Math.max(gone, before - asked.size);
     }
-    this.#pruneAt = Math.max(LEAST_PRUNED, 2 * this.#known.size);
+    this.#gone += gone;
   }
 
-  #learn(sequence: number, patterns: ReadonlySet<string>, payload: Uint8Array | null): void {
+  #learn(sequence: number, payload: Uint8Array | null): void {
     if (payload === null) {
-      this.#goneBelow = Math.max(this.#goneBelow, sequence + 1);
-      if (!this.#known.has(sequence)) this.#gone++;
+      this.#leave(sequence + 1);
+      return;
     }
-    const answers = this.#known.get(sequence) ?? new Map<string, boolean>();
-    for (const pattern of patterns) {
-      answers.set(pattern, payload !== null && hasBytes(payload, pattern));
+    let lowest = 0;
+    for (const [pattern, { asked, known, having }] of this.#patterns) {
+      if (!asked.has(sequence)) continue;
+      asked.delete(sequence);
+      lowest = Math.max(lowest, known.add(sequence));
+      if (hasBytes(payload, pattern)) having.add(sequence);
     }
-    this.#known.set(sequence, answers);
-    this.#asked.delete(sequence);
+    if (lowest > 0) this.#leave(lowest);
   }
 }
 

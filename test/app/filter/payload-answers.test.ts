@@ -1,5 +1,7 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hasBytes, PayloadAnswers } from '../../../app/filter/payload-answers';
+import { SequenceSet } from '../../../app/filter/sequence-set';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -32,7 +34,7 @@ describe('answers about payloads', () => {
       true,
       false,
     ]);
-    expect([answers.gone, answers.goneBefore, answers.open]).toEqual([1, 3, 1]);
+    expect([answers.gone, answers.goneBefore, answers.open]).toEqual([2, 3, 0]);
     await answers.lookUp((sequence) => {
       read.push(sequence);
       return Promise.resolve(bytes('a'));
@@ -42,31 +44,95 @@ describe('answers about payloads', () => {
     expect([answers.has(1, '61'), answers.gone, answers.isComplete]).toEqual([false, 2, true]);
   });
 
-  it('of far more than are ever kept are those of the newest; a yes outlasts its payload', async () => {
+  it('of far more than a disk keeps are looked up, newest first; a yes outlasts its payload', async () => {
     const answers = new PayloadAnswers();
     const ask = (first: number, end: number) => {
       for (let sequence = first; sequence < end; sequence++) answers.has(sequence, '61');
     };
-    ask(0, 150_000);
-    expect([answers.open, answers.goneBefore]).toEqual([100_000, 50_000]);
+    ask(0, 200_000);
+    expect([answers.open, answers.goneBefore]).toEqual([200_000, 0]);
     const read: number[] = [];
     const look = (most?: number) =>
       answers.lookUp((sequence) => {
         read.push(sequence);
-        return Promise.resolve(bytes(sequence === 149_999 ? 'a' : 'b'));
+        return Promise.resolve(bytes(sequence === 199_999 || sequence === 7 ? 'a' : 'b'));
       }, most);
     await look(2);
     await look(2);
     // Asked meanwhile: newer than all of them.
-    ask(150_000, 150_001);
+    ask(200_000, 200_001);
     await look(2);
-    expect(read).toEqual([149_999, 149_998, 149_997, 149_996, 150_000, 149_995]);
+    expect(read).toEqual([199_999, 199_998, 199_997, 199_996, 200_000, 199_995]);
+    expect(answers.open).toBe(199_995);
+    ask(199_990, 200_001);
+    expect(answers.open).toBe(199_995);
     await look();
-    expect([read.length, answers.open]).toEqual([100_001, 0]);
-    ask(200_000, 350_000);
-    expect([answers.open, answers.goneBefore]).toEqual([100_000, 250_000]);
-    await look();
-    expect([answers.has(149_999, '61'), answers.has(149_998, '61')]).toEqual([true, false]);
-    expect(answers.isComplete).toBe(true);
+    expect([read.length, answers.open, answers.isComplete]).toEqual([200_001, 0, true]);
+    expect([7, 8, 199_999].map((sequence) => answers.has(sequence, '61'))).toEqual([
+      true,
+      false,
+      true,
+    ]);
+    // One that is gone ends it for what is older, but not for what was found.
+    ask(200_001, 200_010);
+    await answers.lookUp(() => Promise.resolve(null));
+    expect([answers.goneBefore, answers.gone, answers.isComplete]).toEqual([200_010, 9, true]);
+    expect([answers.has(7, '61'), answers.has(8, '61')]).toEqual([true, false]);
+  });
+
+  it('of several patterns are found with one look into each payload', async () => {
+    const answers = new PayloadAnswers();
+    const ask = () => [1, 2].map((one) => [answers.has(one, '61'), answers.has(one, '62')]);
+    ask();
+    let reads = 0;
+    await answers.lookUp((sequence) => {
+      reads++;
+      return Promise.resolve(bytes(sequence === 1 ? 'ab' : 'b'));
+    });
+    expect(reads).toBe(2);
+    expect(ask()).toEqual([
+      [true, true],
+      [false, true],
+    ]);
+  });
+
+  it('about sequences that lie anywhere take bounded memory: the lowest are left out, which is told', () => {
+    const answers = new PayloadAnswers();
+    for (let index = 0; index < 5000; index++) answers.has(index * 1_000_000_007, '61');
+    expect(answers.open).toBe(4096);
+    expect(answers.goneBefore).toBeGreaterThan(900 * 1_000_000_007);
+    expect(answers.goneBefore).toBeLessThan(905 * 1_000_000_007);
+  });
+});
+
+describe('a set of sequences', () => {
+  it('has what a Set has, and its highest, whatever is put in and taken out', () => {
+    const near = fc.oneof(fc.nat(100_000), fc.nat(2 ** 31), fc.constantFrom(32_767, 32_768));
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.constantFrom('add', 'delete', 'below'), near), { maxLength: 60 }),
+        (steps) => {
+          const set = new SequenceSet();
+          const plain = new Set<number>();
+          for (const [what, sequence] of steps) {
+            if (what === 'add') {
+              set.add(sequence);
+              plain.add(sequence);
+            } else if (what === 'delete') {
+              set.delete(sequence);
+              plain.delete(sequence);
+            } else {
+              set.deleteBelow(sequence);
+              for (const one of plain) if (one < sequence) plain.delete(one);
+            }
+          }
+          expect(set.size).toBe(plain.size);
+          const sorted = [...plain].sort((left, right) => right - left);
+          expect(set.highest(Infinity)).toEqual(sorted);
+          expect(set.highest(3)).toEqual(sorted.slice(0, 3));
+          for (const [, sequence] of steps) expect(set.has(sequence)).toBe(plain.has(sequence));
+        },
+      ),
+    );
   });
 });
