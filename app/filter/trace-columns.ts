@@ -67,6 +67,23 @@ export function columnList(columns: TraceColumns): (Uint8Array | Uint16Array | U
   return [...wideColumns, ...narrowColumns].map((name) => columns[name]);
 }
 
+/** Copies `count` rows of `from`, beginning with `fromRow`, to `to` from `toRow` on; both may be the same. */
+export function copyColumns(
+  from: TraceColumns,
+  fromRow: number,
+  to: TraceColumns,
+  toRow: number,
+  count: number,
+): void {
+  const targets = columnList(to);
+  columnList(from).forEach((source, index) => {
+    const unit = index < wideColumns.length ? 2 : 1;
+    const [begin, end] = [unit * fromRow, unit * (fromRow + count)];
+    if (from === to) source.copyWithin(unit * toRow, begin, end);
+    else targets[index]?.set(source.subarray(begin, end), unit * toRow);
+  });
+}
+
 /** A 64-bit field of a row as a number: exact below 2^53. */
 export function wideAt(column: Uint32Array, row: number): number {
   return (column[2 * row + 1] ?? 0) * HIGH + (column[2 * row] ?? 0);

@@ -202,7 +202,13 @@ const toldGaps = new Map<DiskId, bigint | undefined>();
 
 /** Tells the worker when nobody served the disks, as the daemon knows it. */
 function tellGaps(): void {
-  for (const { id, gaps = [] } of useDisks.getState().disks) {
+  const { disks } = useDisks.getState();
+  for (const id of toldGaps.keys()) {
+    if (disks.some((disk) => disk.id === id)) continue;
+    toldGaps.delete(id);
+    post({ type: 'gaps', disk: id, gaps: [] });
+  }
+  for (const { id, gaps = [] } of disks) {
     const newest = gaps.at(-1)?.to;
     if (toldGaps.get(id) === newest) continue;
     toldGaps.set(id, newest);

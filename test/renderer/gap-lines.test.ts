@@ -3,6 +3,7 @@ import { createStore } from 'zustand/vanilla';
 import fc from 'fast-check';
 import { diskId } from '../../app/contract/units';
 import { RowView } from '../../renderer/trace/row-view';
+import { rowBefore, rowBehindGap } from '../../renderer/trace/table/gap-steps';
 import { TraceSession } from '../../renderer/trace/trace-session';
 import { initialTraceView, type TraceViewState } from '../../renderer/trace/view-state';
 import type { Frame, View } from '../../renderer/trace/worker/protocol';
@@ -164,5 +165,28 @@ describe('the keyboard', () => {
     expect(session.selectAt(2)).toBe(false);
     expect(session.selectedSequence).toBe(1);
     expect(move('end')).toBe(4);
+  });
+});
+
+describe('from gap to gap', () => {
+  it('goes to the row behind each, and takes lines side by side for one', () => {
+    const gaps = [10, 20, 21, 22, 30];
+    const all = (from: number, direction: 1 | -1) => {
+      const found: number[] = [];
+      for (let row = rowBehindGap(gaps, from, direction); row !== null;) {
+        found.push(row);
+        row = rowBehindGap(gaps, row, direction);
+      }
+      return found;
+    };
+    expect(all(0, 1)).toEqual([11, 23, 31]);
+    expect(all(40, -1)).toEqual([31, 23, 11]);
+    expect(all(11, -1)).toEqual([]);
+    expect(rowBehindGap([], 5, 1)).toBeNull();
+  });
+
+  it('has a row to stand on where none is behind the last one', () => {
+    expect(rowBefore([10, 11], 12)).toBe(9);
+    expect(rowBefore([5], 12)).toBe(11);
   });
 });

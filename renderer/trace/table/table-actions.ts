@@ -16,6 +16,7 @@ import {
 } from '../trace-client';
 import { useTraceView } from '../view-state';
 import { shownColumns, toggleColumn, useColumnLayout } from './column-layout';
+import { rowBefore, rowBehindGap } from './gap-steps';
 
 export type CopyForm = 'text' | 'csv';
 
@@ -110,13 +111,9 @@ export async function goToPartner(which: keyof Partners): Promise<void> {
 export function goToGap(direction: 1 | -1): void {
   const { frame, selectedOrdinal, top } = traceSession;
   const lines = (frame?.gaps ?? []).flatMap(({ ordinal }) => (ordinal === null ? [] : [ordinal]));
-  // From the row behind a line the one before it is the previous one.
   const from = selectedOrdinal ?? Math.floor(top);
-  const line =
-    direction > 0
-      ? lines.find((ordinal) => ordinal > from)
-      : lines.findLast((ordinal) => ordinal < from - 1);
-  if (line === undefined) {
+  const target = rowBehindGap(lines, from, direction);
+  if (target === null) {
     const side = direction > 0 ? 'later' : 'earlier';
     showToast(
       frame?.sorting
@@ -125,7 +122,8 @@ export function goToGap(direction: 1 | -1): void {
     );
     return;
   }
-  traceSession.goTo(Math.min(line + 1, (frame?.end ?? 1) - 1));
+  const end = frame?.end ?? 0;
+  traceSession.goTo(target < end ? target : rowBefore(lines, end));
 }
 
 /** Writes a note on a request; null takes the mark away. */

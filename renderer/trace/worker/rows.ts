@@ -10,6 +10,7 @@
 import {
   CHUNK_ROWS,
   columnList,
+  copyColumns,
   makeColumns,
   putRecords,
   ROW_BYTES,
@@ -26,6 +27,9 @@ export const RECORD_WORDS = RECORD_BYTES / 4;
 
 /** Rows leave in whole chunks while at least so many are kept: it costs a 64th of them at most. */
 const MANY_CHUNKS = 64;
+
+/** Late records are merged with so many rows by making records of those, too; more are moved as they are. */
+const SHORT_TAIL = 4096;
 
 const HIGH = 0x1_0000_0000;
 const SLOT_MASK = CHUNK_ROWS - 1;
@@ -188,7 +192,7 @@ export class Rows {
     }
   }
 
-  /** Takes the rows behind the first new record off, and puts both back in order. */
+  /** Puts late records between the rows. */
   #merge(records: Uint32Array, count: number): { changedFrom: number; tooLate: number } {
     let tooLate = 0;
     if (this.#first > 0) {
@@ -197,6 +201,12 @@ export class Rows {
     }
     if (tooLate === count) return { changedFrom: this.#end, tooLate };
     const from = this.lowerBound(recordSequence(records, tooLate));
+    if (this.#end - from > SHORT_TAIL) {
+      this.#insert(records, tooLate, count);
+      this.#trim();
+      return { changedFrom: Math.max(from, this.#first), tooLate };
+    }
+    // As often: those that were in flight together. All of them anew, in order.
     const tail = new Uint32Array((this.#end - from) * RECORD_WORDS);
     for (let row = from; row < this.#end; row++) {
       this.copyRecord(row, tail, (row - from) * RECORD_WORDS, 0);
@@ -206,6 +216,37 @@ export class Rows {
     this.#append(merged, 0, merged.length / RECORD_WORDS);
     this.#trim();
     return { changedFrom: Math.max(from, this.#first), tooLate };
+  }
+
+  /** Moves up what is behind each of the records [from, count), from the last one on, and puts it in its place. */
+  #insert(records: Uint32Array, from: number, count: number): void {
+    let end = this.#end;
+    this.#end += count - from;
+    for (let index = count - 1; index >= from; index--) {
+      const place = this.lowerBound(recordSequence(records, index), this.#first, end);
+      const ahead = index - from + 1;
+      this.#moveUp(place, end, ahead);
+      const row = place + ahead - 1;
+      putRecords(this.columns(row), this.slot(row), records, index, 1);
+      end = place;
+    }
+  }
+
+  /** Moves the rows [from, end) up by `distance`: a piece at a time that lies in one chunk, before and after. */
+  #moveUp(from: number, end: number, distance: number): void {
+    for (let rest = end; rest > from;) {
+      const [slot, target] = [this.slot(rest - 1), this.slot(rest - 1 + distance)];
+      const some = Math.min(rest - from, slot + 1, target + 1);
+      const row = rest - some;
+      copyColumns(
+        this.columns(row),
+        this.slot(row),
+        this.columns(row + distance),
+        this.slot(row + distance),
+        some,
+      );
+      rest = row;
+    }
   }
 }
 

@@ -151,20 +151,21 @@ const showCapture = later(CAPTURE_FRAMES_MS, () => {
   if (pageIsReady) sendFrame();
 });
 
-/** Rows of the capture that is being read when its pictures were last drawn; a timer for its end. */
-let rowsDrawn = 0;
+/** The capture that is looked at and being read: how many rows its pictures are of, and a timer for its end. */
+let drawn: { readonly disk: DiskId; readonly rows: number } | null = null;
 let captureEnd: ReturnType<typeof setTimeout> | undefined;
 
 /** Pictures of a capture are drawn when it has so many times the rows they were of, and when no more come. */
 function drawCapture(disk: DiskId): void {
+  if (disk !== view?.disk) return;
   const rows = store.trace(disk)?.rows.end ?? 0;
-  if (rows >= CAPTURE_PICTURES_ROWS * rowsDrawn) {
-    rowsDrawn = rows;
+  if (drawn?.disk !== disk || rows >= CAPTURE_PICTURES_ROWS * drawn.rows) {
+    drawn = { disk, rows };
     pictures.changed();
   }
   clearTimeout(captureEnd);
   captureEnd = setTimeout(() => {
-    rowsDrawn = 0;
+    drawn = null;
     pictures.changed();
   }, CAPTURE_PICTURES_MS);
 }
