@@ -231,6 +231,14 @@ static bool configured(int number)
 	return access(path, F_OK) == 0;
 }
 
+/* Whether the device goes at the last close. */
+static bool goes_with_last(int loop)
+{
+	struct loop_info64 info;
+	memset(&info, 0, sizeof(info));
+	return ioctl(loop, LOOP_GET_STATUS64, &info) == 0 && (info.lo_flags & LO_FLAGS_AUTOCLEAR);
+}
+
 /* Takes back what LOOP_CLR_FD promised for the last close. */
 static void keep_attached(int loop)
 {
@@ -310,9 +318,13 @@ int bioscope_release_loop(const char *device, int loop, bool force, unsigned wai
 		if (error)
 			return failed(failure, "fsync", error);
 	}
+	bool was_going = goes_with_last(loop);
 	for (unsigned waited = 0; !bioscope_clear_loop(loop); waited += POLL_MS) {
-		if (waited >= wait_ms)
+		if (waited >= wait_ms) {
+			if (!force && !was_going)
+				keep_attached(loop);
 			return failed(failure, "wait", EBUSY);
+		}
 		sleep_ms(POLL_MS);
 	}
 	return 0;

@@ -50,8 +50,9 @@ int bioscope_attach_loop(const char *path, bool read_only, const char *label,
 
 /*
  * The same over a regular file that is open, for both directions unless `read_only`. With
- * `held` the device goes with the last who has it open, from its first moment on, and
- * `*held` is the caller's own descriptor (for reading): whoever dies leaves nothing.
+ * `held` the device goes with the last who has it open, and `*held` is the caller's own
+ * descriptor (for reading): whoever dies leaves nothing. (Before Linux 5.8 a device is made
+ * in two steps, and between them this is not so yet.)
  */
 int bioscope_attach_loop_file(int file, bool read_only, const char *label, int *held,
 			      char device[BIOSCOPE_LOOP_PATH_BYTES],
