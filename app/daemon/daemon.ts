@@ -86,9 +86,12 @@ async function main(): Promise<void> {
     const data = { disks: disks.statistics(), cpu: cpu.sample() };
     server.announceStatistics(() => data);
   }, STATISTICS_MS);
-  setInterval(() => {
+  const live = () => {
     if (disks.targets.tags().size > 0) showLife(paths.lock);
-  }, LIFE_MS);
+  };
+  setInterval(live, LIFE_MS);
+  // One that has just been attached: the lock's time may be hours old.
+  disks.onChange(live);
   void cleared.then(() => endWhenIdle(disks, server, end));
   endOnSignals(disks, end);
   endWhenForgotten(paths, disks, end);

@@ -7,7 +7,7 @@ import { quote } from '../images/image-errors';
 import { inspectImage } from '../images/inspect-image';
 import { openChannels, serversOf } from '../routes/dm-user-route';
 import type { SavedTarget } from '../routes/route';
-import { resumeDisk } from './resume-disk';
+import { closeChannels, resumeDisk } from './resume-disk';
 import type { TableAccess, TargetAccess } from './target-access';
 import { failed, nameOf } from './target-words';
 
@@ -55,7 +55,7 @@ export async function adoptTarget(
   opening.catch(() => undefined); // it is heard of below
   try {
     const attached = await resumeDisk(
-      { ...access.requestOf(entry, image), saved, opening },
+      { ...access.requestOf(entry, image), saved, size: state.sectors * 512n, opening },
       options.addon,
       access.dmUser(),
     );
@@ -63,6 +63,7 @@ export async function adoptTarget(
     table.served(entry, attached, { route: 'dm-user', size });
     return entry.disk;
   } catch (thrown) {
+    closeChannels(await opening.catch(() => null));
     table.remove(entry);
     if (thrown instanceof BioscopeError) throw thrown;
     throw failed(`${quote(name)} could not be adopted`, thrown);

@@ -14,6 +14,8 @@ import { openImage, type AttachRequest, type Attached } from './attach-disk';
 
 export interface ResumeRequest extends AttachRequest {
   readonly saved: SavedTarget;
+  /** Of the device, bytes, as it was saved last. */
+  readonly size: bigint;
   /** Being opened while the image is; null where the target is gone. */
   readonly opening: Promise<OpenedTarget | null>;
 }
@@ -27,6 +29,11 @@ export interface OpenedTarget {
   readonly channels: number[];
 }
 
+/** While they are open the module takes the target for served. */
+export function closeChannels(opened: OpenedTarget | null | undefined): void {
+  opened?.channels.splice(0).forEach((channel) => closeSync(channel));
+}
+
 export interface Resumed extends Attached {
   readonly tracePath: string;
   /** From when on it is served. */
@@ -36,24 +43,9 @@ export interface Resumed extends Attached {
 /**
  * All or nothing, and the target stays whatever happens. With `resumeTrace` the trace
  * goes on in its file, and in a fresh one beside it if that has another shape.
- * Throws BioscopeError.
+ * Throws BioscopeError; channels that the engine has not taken are then the caller's to close.
  */
 export async function resumeDisk(
-  request: ResumeRequest,
-  addon: NativeAddon,
-  options: DmUserOptions,
-): Promise<Resumed> {
-  try {
-    return await openAndServe(request, addon, options);
-  } catch (thrown) {
-    // While they are open the module takes the target for served.
-    const opened = await request.opening.catch(() => null);
-    opened?.channels.splice(0).forEach((channel) => closeSync(channel));
-    throw thrown;
-  }
-}
-
-async function openAndServe(
   request: ResumeRequest,
   addon: NativeAddon,
   options: DmUserOptions,
@@ -62,7 +54,9 @@ async function openAndServe(
   try {
     const opened = await request.opening;
     if (opened === null) throw new BioscopeError('DISK_FAILED', 'The target is gone.');
-    refuseSmallImage(request, opened.state, native);
+    // What was asked before a hand-over may be an old size: the old daemon ended its changes first.
+    const size = opened.isOld ? request.size : opened.state.sectors * 512n;
+    refuseSmallImage(request, size, native);
     const { route, since } = await serveTarget(
       {
         native,
@@ -99,8 +93,7 @@ async function reopenImage(
   }
 }
 
-function refuseSmallImage({ image }: ResumeRequest, state: TargetState, native: NativeDisk): void {
-  const wanted = state.sectors * 512n;
+function refuseSmallImage({ image }: ResumeRequest, wanted: bigint, native: NativeDisk): void {
   if (native.size >= wanted) return;
   throw new BioscopeError(
     'IMAGE_TOO_SMALL',

@@ -7,8 +7,9 @@ import { quote } from '../images/image-errors';
 import { inspectImage, type Image } from '../images/inspect-image';
 import { openChannels } from '../routes/dm-user-route';
 import type { SavedTarget } from '../routes/route';
+import { monotonicNow } from '../signs-of-life';
 import type { DiskEntry } from './disk-entry';
-import { type OpenedTarget, resumeDisk } from './resume-disk';
+import { closeChannels, type OpenedTarget, resumeDisk } from './resume-disk';
 import type { TargetAccess } from './target-access';
 import { clock, unservedText } from './target-words';
 
@@ -51,9 +52,8 @@ export class ResumingTargets {
       .list()
       .filter(({ target, disk }) => target !== null && disk.state === 'attaching');
     await Promise.all(waiting.map((entry) => this.resume(entry, before)));
-    // Those nobody reads: while they are open the module takes the target for served.
-    for (const { channels } of before.opened.values())
-      channels.splice(0).forEach((channel) => closeSync(channel));
+    // Those nobody reads.
+    for (const opened of before.opened.values()) closeChannels(opened);
   }
 
   /**
@@ -95,6 +95,7 @@ export class ResumingTargets {
   private async goOn(entry: DiskEntry, before: Predecessor): Promise<void> {
     const { target, disk } = entry;
     if (target === null) return;
+    const begun = monotonicNow();
     entry.unservedSince ??= before.diedAt;
     const prepared = before.opened.get(target.tag);
     const opening = prepared ? Promise.resolve(prepared) : this.open(target);
@@ -103,7 +104,12 @@ export class ResumingTargets {
     else void this.takeImage(entry); // what is wrong with it is said below
     try {
       const image = prepared?.image ?? (await inspectImage(disk.imagePath, disk.readOnly));
-      const request = { ...this.access.requestOf(entry, image), saved: target, opening };
+      const request = {
+        ...this.access.requestOf(entry, image),
+        saved: target,
+        size: disk.size,
+        opening,
+      };
       const attached = await resumeDisk(
         { ...request, resumeTrace: true },
         this.access.options.addon,
@@ -116,7 +122,9 @@ export class ResumingTargets {
       entry.unservedSince = null;
       this.access.table.served(entry, { ...attached, notes }, { tracePath, size: disk.size, gaps });
     } catch (failure) {
-      const gone = (await opening.catch(() => undefined)) === null;
+      const opened = await opening.catch(() => undefined);
+      closeChannels(opened);
+      const gone = opened === null;
       const thrown = gone ? new BioscopeError('DISK_FAILED', goneMessage(entry, before)) : failure;
       const { message, errno } = toErrorValue(thrown);
       this.access.options.log(`cannot go on with ${disk.id}: ${message}`);
@@ -124,6 +132,7 @@ export class ResumingTargets {
       const hanging = !gone && !target.foreign;
       const where = disk.device ?? disk.name;
       entry.identity = null;
+      if (hanging) entry.unservedSince ??= begun;
       const text = hanging
         ? `${message} Until then every request to ${where} waits. Mend it and attach again, or fail what waits (abort).`
         : message + (gone ? '' : unservedText(target, where, disk.imagePath));
@@ -165,7 +174,10 @@ export class ResumingTargets {
 
 function gapsOf({ disk, unservedSince: from }: DiskEntry, to: Nanoseconds): readonly Gap[] {
   const { gaps = [] } = disk;
-  return from === null ? gaps : [...gaps, { from, to }].slice(-GAPS_KEPT);
+  if (from === null) return gaps;
+  // A sign of life from before the last gap is none of the daemon that served after it.
+  const last = gaps.at(-1)?.to ?? from;
+  return [...gaps, { from: last > from ? last : from, to }].slice(-GAPS_KEPT);
 }
 
 /** The notes, with one on the last daemon that died: `gaps` know of those before. */

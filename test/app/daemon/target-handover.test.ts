@@ -39,6 +39,23 @@ describe('handing over', () => {
     expect(targets.get(saved.tag).suspended).toBe(false);
   });
 
+  test('asks of the image no more than the size at the hand-over', async () => {
+    const disk = await disks.attach(image, false);
+    const saved = { tag: tagOfDisk(disk), foreign: false };
+    const next = table();
+    const opened = new Map([
+      [saved.tag, await next.targets.resuming.prepare({ disk, target: saved })],
+    ]);
+    // Made smaller after it was asked about.
+    truncateSync(image, 4096);
+    expect((await disks.targets.resize(disk.id)).size).toBe(4096n);
+    await disks.targets.handOver();
+    const leftovers = findLeftovers({ paths, log: () => undefined });
+    next.adopt(leftovers.entries, leftovers.nextNumber);
+    await next.targets.resuming.resumeAll({ pid: 1, diedAt: null, opened });
+    expect(next.list()[0]).toMatchObject({ state: 'attached', size: 4096n });
+  });
+
   test('channels opened before are closed where the image cannot be opened', async () => {
     const disk = await disks.attach(image, false);
     const saved = { tag: tagOfDisk(disk), foreign: false };

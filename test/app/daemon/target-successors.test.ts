@@ -1,4 +1,12 @@
-import { linkSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { BioscopeError, type Holder } from '../../../app/contract/errors';
@@ -28,6 +36,8 @@ vi.mock('../../../app/daemon/holders/scan-holders', async (original) => {
 });
 
 eachWithNewWorld();
+
+const isOpen = (descriptor: number) => existsSync(`/proc/self/fd/${descriptor}`);
 
 describe('a daemon that died', () => {
   test('is followed by one that goes on with the same target, image and trace', async () => {
@@ -74,6 +84,29 @@ describe('a daemon that died', () => {
     writeFileSync(image, Buffer.alloc(8192));
     const again = await fourth.attach(image, false);
     expect(again.gaps).toEqual([...gaps, { from: later, to: expect.any(BigInt) as bigint }]);
+  });
+
+  test('leaves a gap as well where it handed over and nobody could go on', async () => {
+    await disks.attach(image, false);
+    rmSync(image);
+    const next = await nextDaemon();
+    const before = process.hrtime.bigint();
+    await next.targets.resuming.resumeAll({ ...died, diedAt: null });
+    expect(next.list()[0]).toMatchObject({ state: 'failed', hanging: true });
+    writeFileSync(image, Buffer.alloc(8192));
+    const [gap] = (await next.attach(image, false)).gaps ?? [];
+    expect(gap?.from).toBeGreaterThan(before);
+    expect(gap?.to).toBeGreaterThan(gap?.from ?? 0n);
+  });
+
+  test('leaves gaps that do not overlap, whatever the sign of life', async () => {
+    await disks.attach(image, false);
+    for (let deaths = 0; deaths < 2; deaths++)
+      await (await nextDaemon()).targets.resuming.resumeAll(died);
+    const third = await nextDaemon();
+    const [first, second] = third.list()[0]?.gaps ?? [];
+    expect(first?.from).toBe(diedAt);
+    expect(second?.from).toBe(first?.to);
   });
 
   test('leaves no gap where it handed over', async () => {
@@ -204,6 +237,8 @@ describe('a daemon that died', () => {
     rmSync(image);
     const next = await nextDaemon();
     await next.targets.resuming.resumeAll(died);
+    // Read by nobody, and open they would make the target look served.
+    expect(targets.opened.slice(2).filter(isOpen)).toEqual([]);
     const [hanging] = next.list();
     expect(hanging).toMatchObject({ state: 'failed', hanging: true, device: disk.device });
     expect(hanging?.failure?.message).toMatch(/does not exist.* Until then every request to/);
