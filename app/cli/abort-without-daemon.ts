@@ -8,12 +8,12 @@ import { abortTarget, findOwnTarget, withOwnTargets } from '../privileged/own-ta
 import { ownTag } from '../privileged/targets';
 import { selectDisk } from './select-disk';
 
-/** What a command can be told when there is no daemon, or none that answers. */
-const withoutDaemon = new Set(['DAEMON_UNREACHABLE', 'RUNTIME_DIRECTORY', 'NO_SPACE']);
-
-/** The way without a daemon, where `thrown` says that there is none; else throws that. Returns the target's tag. */
+/**
+ * The way without a daemon, whatever kept one from being reached; but where one runs `thrown`,
+ * which says so, is thrown. Returns the target's tag.
+ */
 export async function abortWithoutDaemon(thrown: unknown, word: string): Promise<string> {
-  if (!withoutDaemon.has(toErrorValue(thrown).code)) throw thrown;
+  if (toErrorValue(thrown).code === 'DAEMON_RUNNING') throw thrown;
   try {
     return await abort(word);
   } catch (failure) {

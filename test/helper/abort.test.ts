@@ -103,6 +103,19 @@ describe.skipIf(uid !== 0)('bioscope abort without a daemon (needs root)', () =>
     }
   });
 
+  test('is not kept from it by what else goes wrong with a start', () => {
+    leave(`/dev/mapper/${name('d7-1a2b')}`, 'dm-user');
+    const [program, log] = [join(directory, 'daemon.cjs'), join(directory, 'run/daemon.log')];
+    writeFileSync(program, '');
+    mkdirSync(log);
+    const { status, stderr, messages } = abort('d7');
+    rmSync(program);
+    rmSync(log, { recursive: true });
+    expect(stderr).toMatch(/^bioscope: no daemon could be asked: .*EISDIR/);
+    expect(messages.at(-1)).toEqual(['message', ...uuid, '0', 'abort']);
+    expect(status).toBe(0);
+  });
+
   test('touches nothing else, and says what there is', () => {
     leave('/dev/loop7', 'fuse-loop');
     for (const word of ['d7', '/dev/loop7', 'by-hand']) {
