@@ -85,23 +85,23 @@ function unsigned(order: Endianness, size: 1 | 2 | 4) {
 
 /** Makers of fields, in one byte order. */
 export function fieldsIn(order: Endianness) {
+  /** A field of `size` bytes, and what its number says. */
+  const sized = (
+    size: 1 | 2 | 4,
+    at: number,
+    name: string,
+    show: (value: number, view: ByteView) => FieldValue,
+  ): Field => {
+    const get = unsigned(order, size);
+    return { at, size, name, read: (view, place) => show(get(view, place), view) };
+  };
   const number =
     (size: 1 | 2 | 4, isHex: boolean) =>
-    (at: number, name: string, meaning?: Meaning<number>): Field => {
-      const get = unsigned(order, size);
-      return {
-        at,
-        size,
-        name,
-        read: (view, place) => {
-          const value = get(view, place);
-          return {
-            value: isHex ? hexNumber(value, size * 2) : String(value),
-            meaning: meaningOf(meaning, value, view),
-          };
-        },
-      };
-    };
+    (at: number, name: string, meaning?: Meaning<number>): Field =>
+      sized(size, at, name, (value, view) => ({
+        value: isHex ? hexNumber(value, size * 2) : String(value),
+        meaning: meaningOf(meaning, value, view),
+      }));
   const wide =
     (isHex: boolean) =>
     (at: number, name: string, meaning?: Meaning<bigint>): Field => ({
@@ -118,33 +118,18 @@ export function fieldsIn(order: Endianness) {
     });
   const choice =
     (size: 1 | 2 | 4) =>
-    (at: number, name: string, words: Readonly<Record<number, string>>): Field => {
-      const get = unsigned(order, size);
-      return {
-        at,
-        size,
-        name,
-        read: (view, place) => {
-          const value = get(view, place);
-          const word = words[value];
-          return { value: String(value), meaning: word ?? 'no value that is known' };
-        },
-      };
-    };
+    (at: number, name: string, words: Readonly<Record<number, string>>): Field =>
+      sized(size, at, name, (value) => ({
+        value: String(value),
+        meaning: words[value] ?? 'no value that is known',
+      }));
   const flags =
     (size: 1 | 2 | 4) =>
-    (at: number, name: string, bits: Readonly<Record<number, string>>): Field => {
-      const get = unsigned(order, size);
-      return {
-        at,
-        size,
-        name,
-        read: (view, place) => {
-          const value = get(view, place);
-          return { value: hexNumber(value, size * 2), meaning: bitNames(value, bits).join(' ') };
-        },
-      };
-    };
+    (at: number, name: string, bits: Readonly<Record<number, string>>): Field =>
+      sized(size, at, name, (value) => ({
+        value: hexNumber(value, size * 2),
+        meaning: bitNames(value, bits).join(' '),
+      }));
   return {
     u8: number(1, false),
     u16: number(2, false),
