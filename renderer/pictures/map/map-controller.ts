@@ -14,7 +14,7 @@ import { layoutOf } from './layout';
 import { partOf, pointAt, spansOf, textAt } from './map-hits';
 import { drawAxes } from './map-picture';
 import { isInside, keptIn, panned, type Plane, zoomedAt } from './plane';
-import { wantedPart, willDo } from './wanted-part';
+import { partAround, partOfTimes, wholePlane, willDo } from './wanted-part';
 
 export interface MapEvents {
   request(parameters: MapParameters): void;
@@ -151,9 +151,7 @@ export class MapController {
   #whole(): Plane {
     const { from, to } = this.#result ?? { from: Infinity, to: -Infinity };
     const isEmpty = !(to >= from);
-    const timeFrom = isEmpty ? 0 : from;
-    const span = isEmpty ? FIRST_SPAN_NS : Math.max(1e6, (to - from) * 1.01);
-    return { timeFrom, timeTo: timeFrom + span, sectorFrom: 0, sectorTo: this.#sectors };
+    return wholePlane(isEmpty ? 0 : from, isEmpty ? FIRST_SPAN_NS : to, this.#sectors);
   }
 
   #setPlane(plane: Plane | null, isHeld = false): void {
@@ -178,9 +176,18 @@ export class MapController {
   #ask(): void {
     if (this.#size.width === 0) return;
     const { plot } = layoutOf(this.#size);
-    const { plane } = this;
-    if (this.#asked && willDo(this.#asked, plane, plot)) return;
-    this.#asked = wantedPart(plane, plot, this.#plane === null);
+    const asked = this.#asked;
+    const whole = partOfTimes(plot, this.#sectors);
+    if (this.#plane === null) {
+      const { columns, rows } = whole;
+      if (asked?.isAll === true && asked.columns === columns && asked.rows === rows) return;
+      this.#asked = whole;
+    } else {
+      // Which part all time is, the result says.
+      const there = asked?.isAll === true ? this.#result?.parameters : asked;
+      if (there && willDo(there, this.#plane, plot)) return;
+      this.#asked = partAround(this.#plane, plot);
+    }
     this.#events.request(this.#asked);
   }
 

@@ -43,6 +43,8 @@ const PAUSE_FACTOR = 2;
 const MOST_PAUSE_MS = 250;
 /** Scanned and merged at a time, ms: the feed's batches and the page's views come in between. */
 const SLICE_MS = 12;
+/** Pictures whose sums are kept when another is looked at: a few bytes a row each. */
+const MOST_PARKED = 2;
 
 interface Scanned {
   readonly version: number;
@@ -57,7 +59,8 @@ interface DerivedView {
   derivation: AnyDerivation | null;
   disk: DiskId | null;
   epochMonotonicNs: bigint;
-  partials: Map<object, Scanned>;
+  /** By chunk: of one whose rows have left nothing is kept. */
+  partials: WeakMap<object, Scanned>;
   hasChanged: boolean;
   /** A slice of its work is done, and the next is scheduled. */
   isAtWork: boolean;
@@ -78,6 +81,8 @@ export interface DerivedOutside {
 export class DerivedViews {
   readonly #outside: DerivedOutside;
   readonly #views = new Map<number, DerivedView>();
+  /** Looked at no longer, the last one first. */
+  #parked: readonly DerivedView[] = [];
   #isScheduled = false;
 
   constructor(outside: DerivedOutside) {
@@ -86,23 +91,37 @@ export class DerivedViews {
 
   /** Looks at `request` under `id` from now on; null ends it. Throws RangeError for a map of nothing. */
   set(id: number, request: DeriveRequest | null): void {
+    const before = this.#views.get(id);
     if (request === null) {
+      if (before) this.#park(before);
       this.#views.delete(id);
       return;
     }
-    const before = this.#views.get(id);
+    const known = before ?? this.#takeParked(request);
+    const goesOn = known?.derivation?.change(request) === true ? known : null;
     this.#views.set(id, {
       request,
-      derivation: null,
-      disk: null,
-      epochMonotonicNs: 0n,
-      partials: new Map(),
+      derivation: goesOn?.derivation ?? null,
+      disk: goesOn?.disk ?? null,
+      epochMonotonicNs: goesOn?.epochMonotonicNs ?? 0n,
+      partials: goesOn?.partials ?? new WeakMap(),
       hasChanged: true,
       isAtWork: false,
       pageIsReady: before?.pageIsReady ?? true,
       due: before?.due ?? 0,
     });
     this.#pump();
+  }
+
+  /** What was counted for a picture that is looked at no longer: it may be again. */
+  #park(view: DerivedView): void {
+    this.#parked = [view, ...this.#parked].slice(0, MOST_PARKED);
+  }
+
+  #takeParked({ kind }: DeriveRequest): DerivedView | undefined {
+    const found = this.#parked.find(({ request }) => request.kind === kind);
+    this.#parked = this.#parked.filter((view) => view !== found);
+    return found;
   }
 
   /** The page has drawn what it got under `id`. */
@@ -174,40 +193,33 @@ function derive(view: DerivedView, source: DerivedSource, isOver: () => boolean)
   if (view.disk !== disk || view.epochMonotonicNs !== epochMonotonicNs) view.derivation = null;
   if (view.derivation === null) {
     view.derivation = makeDerivation(view.request, source);
-    view.partials = new Map();
+    view.partials = new WeakMap();
     view.disk = disk;
     view.epochMonotonicNs = epochMonotonicNs;
   }
-  const { derivation, partials: before } = view;
+  const { derivation, partials } = view;
   const span = spanOf(source);
   if (span) derivation.begin(span.from, span.to);
-  // A new map: chunks that left are forgotten with the old one.
-  const partials = new Map<object, Scanned>();
+  const shown: unknown[] = [];
   // One at least each time, however slow the machine: so that it comes to an end.
   let hasScanned = false;
   for (const { key, version, columns, from, to, bits } of chunks) {
-    const known = before.get(key);
+    const known = partials.get(key);
     // Another filter has bits of its own.
     const isSame =
       known?.version === version && known.bits === bits && known.from === from && known.to === to;
     if (isSame && derivation.isStillGood(known.partial)) {
-      partials.set(key, known);
+      shown.push(known.partial);
       continue;
     }
-    if (hasScanned && isOver()) {
-      view.partials = new Map([...before, ...partials]);
-      return null;
-    }
+    if (hasScanned && isOver()) return null;
     hasScanned = true;
     const refitted = isSame ? derivation.refit(known.partial) : null;
     const partial = refitted ?? derivation.scan(columns, from, to, bits);
     partials.set(key, { version, from, to, bits, partial });
+    shown.push(partial);
   }
-  view.partials = partials;
-  return derivation.merge(
-    [...partials.values()].map(({ partial }) => partial),
-    isOver,
-  );
+  return derivation.merge(shown, isOver);
 }
 
 /** When the first and the last row came that pass; null when none does. */

@@ -7,23 +7,12 @@ import { BIOSCOPE_RESULT_OK } from '../../../../app/contract/wire.gen';
 import { wideAt, type TraceColumns } from '../../../../app/filter/trace-columns';
 import { type Derivation, type DerivationContext, never, RunningSum } from './derivation';
 import { CELL_BYTES, FAILED, type GridPart, MapGrid, SLOTS } from './map-grid';
+import { cellOf, type MapParameters, MOST_CELLS, partOfAll } from './map-part';
 import { type Epoch, epochOf, familyOf, latencyAt, passingRows, takeCounts, timeAt } from './rows';
 
 export { CELL_BYTES } from './map-grid';
+export { MOST_CELLS, type MapParameters } from './map-part';
 
-/** The part of the plane that is wanted: [from, to) both ways, and its cells. */
-export interface MapParameters {
-  /** ns since the trace began */
-  readonly timeFrom: number;
-  readonly timeTo: number;
-  readonly sectorFrom: number;
-  readonly sectorTo: number;
-  /** Cells along time and along the sectors: their product at most MOST_CELLS. */
-  readonly columns: number;
-  readonly rows: number;
-}
-
-export const MOST_CELLS = 2 ** 18;
 /** Up to so many requests are given one by one. */
 export const MOST_POINTS = 8192;
 
@@ -64,10 +53,6 @@ export interface MapResult {
   readonly kinds: Uint8Array;
 }
 
-/** ns of a cell. */
-const cellOf = ({ timeFrom, timeTo, columns }: MapParameters): number =>
-  (timeTo - timeFrom) / columns;
-
 /** The number of the first column: what has the same cells has the same numbers, if they begin at multiples. */
 const firstOf = (parameters: MapParameters): number =>
   Math.round(parameters.timeFrom / cellOf(parameters));
@@ -88,7 +73,11 @@ function cellsInOne(fine: MapParameters, coarse: MapParameters): number {
 
 /** Throws RangeError for parameters that no page of ours sends. */
 export class MapDerivation implements Derivation<MapPartial, MapResult> {
+  #wanted: MapParameters;
+  /** The part that is counted: the wanted one, or what it is of all time now. */
   #parameters: MapParameters;
+  /** First and last arrival of the last merge. */
+  #bounds = { from: Infinity, to: -Infinity };
   readonly #epoch: Epoch;
   /** The lane is one more row behind the others. */
   readonly #lanes: number;
@@ -100,6 +89,7 @@ export class MapDerivation implements Derivation<MapPartial, MapResult> {
 
   constructor(parameters: MapParameters, { epochMonotonicNs }: DerivationContext) {
     checkParameters(parameters);
+    this.#wanted = parameters;
     this.#parameters = parameters;
     this.#epoch = epochOf(epochMonotonicNs);
     this.#lanes = parameters.rows + 1;
@@ -117,10 +107,23 @@ export class MapDerivation implements Derivation<MapPartial, MapResult> {
       (name) => parameters[name] !== before[name],
     );
     if (isOther) return false;
+    this.#wanted = parameters;
+    // Of all time: what is counted may do.
+    if (parameters.isAll !== true) this.#setPart(parameters);
+    return true;
+  }
+
+  begin: NonNullable<Derivation<MapPartial, MapResult>['begin']> = (from, to) => {
+    if (this.#wanted.isAll !== true) return;
+    const earliest = Math.min(from, to, this.#bounds.from);
+    const latest = Math.max(from, to, this.#bounds.to);
+    this.#setPart(partOfAll(this.#wanted, this.#parameters, earliest, latest));
+  };
+
+  #setPart(parameters: MapParameters): void {
     this.#parameters = parameters;
     const size = parameters.columns * this.#lanes * SLOTS;
     if (size > this.#scratch.length) this.#scratch = new Uint32Array(size);
-    return true;
   }
 
   isStillGood = (partial: MapPartial): boolean => {
@@ -214,6 +217,10 @@ export class MapDerivation implements Derivation<MapPartial, MapResult> {
       count += part.count;
     }
     const parameters = this.#parameters;
+    this.#bounds = { from, to };
+    // The first or the last row was not the first or the last that came.
+    if (parameters.isAll === true && (from < parameters.timeFrom || to >= parameters.timeTo))
+      return null;
     const about = { kind: 'map', parameters, from, to, sectorEnd, count } as const;
     if (count <= MOST_POINTS) {
       const points = new Float64Array(count * point.size);
