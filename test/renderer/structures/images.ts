@@ -8,6 +8,7 @@ import type { DeviceReader } from '../../../renderer/structures/recogniser';
 import { recognise } from '../../../renderer/structures/recognise';
 import type { Structure, StructureNode } from '../../../renderer/structures/structure';
 import { survey } from '../../../renderer/structures/survey';
+import { projectDirectory } from '../../support/project';
 
 /** The programs lie in /usr/sbin, which not every user has in PATH. */
 const environment = {
@@ -33,7 +34,7 @@ export function run(program: string, argv: readonly string[], input = ''): strin
 /** `length` bytes as a file of test/golden has them, in lines of "offset: bytes". */
 export function golden(name: string, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
-  const path = new URL(`../../golden/${name}.hex`, import.meta.url);
+  const path = join(projectDirectory, 'test/golden', `${name}.hex`);
   for (const line of readFileSync(path, 'utf8').split('\n')) {
     const match = /^([0-9a-f]{6}): (.*)$/.exec(line);
     if (!match) continue;
