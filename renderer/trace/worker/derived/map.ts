@@ -218,9 +218,9 @@ export class MapDerivation implements Derivation<MapPartial, MapResult> {
     }
     const parameters = this.#parameters;
     this.#bounds = { from, to };
-    // The first or the last row was not the first or the last that came.
-    if (parameters.isAll === true && (from < parameters.timeFrom || to >= parameters.timeTo))
-      return null;
+    // The first or the last row was not the one that came so, or a filter has left a short time.
+    const isOther = parameters.isAll === true && to >= from;
+    if (isOther && partOfAll(this.#wanted, parameters, from, to) !== parameters) return null;
     const about = { kind: 'map', parameters, from, to, sectorEnd, count } as const;
     if (count <= MOST_POINTS) {
       const points = new Float64Array(count * point.size);
