@@ -203,12 +203,43 @@ TEST_CASE("image window: an image cut short under us is an error, and then as an
 	CHECK(file->flush() == EIO);
 	CHECK(file->read(40'960, into) == 0);
 	CHECK(std::equal(into.begin(), into.end(), data.begin() + 40'960));
-	// Known still, and gone: the file grows again.
-	REQUIRE(window->knows(800'000, 4096));
+	// The file grows again; also where the window knew what has gone since.
+	for (int turn = 0; turn < 2; turn++) {
+		CHECK(file->write(800'000, std::span(data).first(4096)) == 0);
+		CHECK(std::filesystem::file_size(small / "image") == 804'096);
+		OtherProgram(small / "image").cut(100'000);
+		REQUIRE(window->knows(800'000, 4096));
+	}
 	CHECK(file->write(800'000, std::span(data).first(4096)) == 0);
-	CHECK(std::filesystem::file_size(small / "image") == 804'096);
 	CHECK(read_back(*file, 800'000, 4096) ==
 	      std::vector<std::byte>(data.begin(), data.begin() + 4096));
+}
+
+TEST_CASE("image window: an image cut short within a page is found out by a flush" *
+	  doctest::skip(!is_root()))
+{
+	SmallFileSystem small(4096);
+	make_image(small / "image", 1 << 20);
+	auto file = RawFile::open(small / "image", false);
+	const auto data = pattern(1 << 20, 2);
+	REQUIRE(file->write(0, data) == 0);
+	// Three sectors into a page; the window knows the page.
+	const uint64_t end = 24 * page + 1536;
+	OtherProgram(small / "image").cut(end);
+	CHECK(file->flush() == EIO);
+	std::vector<std::byte> into(512);
+	CHECK(file->read(end, into) == EIO);
+	CHECK(file->read(end - 512, into) == 0);
+	CHECK(
+	    std::equal(into.begin(), into.end(), data.begin() + static_cast<ptrdiff_t>(end - 512)));
+	// Known again, and cut again: the first request behind the page finds it out, too.
+	REQUIRE(file->write(0, data) == 0);
+	OtherProgram(small / "image").cut(end);
+	CHECK(file->read(25 * page, into) == EIO);
+	CHECK(file->read(end, into) == EIO);
+	// Written there, it is in the file, and the file has grown.
+	CHECK(file->write(end, std::span(data).first(512)) == 0);
+	CHECK(std::filesystem::file_size(small / "image") == end + 512);
 }
 
 TEST_CASE("image window: a full disk under a page that it knew is ENOSPC" *
@@ -262,6 +293,24 @@ TEST_CASE("image window: to read a hole of an image in memory takes no memory" *
 	CHECK(read_back(*file, 8192, data.size()) == std::vector<std::byte>(data.size()));
 	CHECK(allocated(small / "image") == before);
 	CHECK(file->window()->resident_bytes() <= 64 << 10);
+}
+
+TEST_CASE("image window: a file in memory that is somebody else's is not mapped" *
+	  doctest::skip(!is_root()))
+{
+	// Its holes cannot be told from what is there, and would be filled by reading.
+	SmallFileSystem small(4096);
+	make_image(small / "image", 64 << 10);
+	int fd = open((small / "image").c_str(), O_RDONLY | O_CLOEXEC);
+	REQUIRE(fd >= 0);
+	CHECK(ImageWindow::open(fd, 64 << 10, true) != nullptr);
+	constexpr uid_t somebody = 65534;
+	CHECK(status_of_child([&] {
+		      if (setuid(somebody) != 0)
+			      _exit(2);
+		      _exit(ImageWindow::open(fd, 64 << 10, true) == nullptr ? 0 : 1);
+	      }) == 0);
+	close(fd);
 }
 
 TEST_CASE("image window: read-only images are read through it, and not written")

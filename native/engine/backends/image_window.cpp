@@ -3,11 +3,15 @@
 
 #include <linux/magic.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
+#include <utility>
 
 #include "../racing_copy.h"
 
@@ -24,9 +28,12 @@ constexpr uint64_t most_looks = 1 << 14;
 constexpr unsigned xfs_magic = 0x58465342;
 
 // File systems whose mappings and system calls see one page cache. FUSE, 9p, CIFS and
-// their like may bypass it.
-bool one_page_cache(unsigned type)
+// their like may bypass it. Of overlayfs a mapping goes on with the lower file when somebody
+// else's writing puts an upper one in its place: not so where we have opened it for writing.
+bool one_page_cache(unsigned type, bool read_only)
 {
+	if (type == OVERLAYFS_SUPER_MAGIC && read_only)
+		return false;
 	constexpr std::array<unsigned, 8> known{EXT4_SUPER_MAGIC,  xfs_magic,
 						BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC,
 						TMPFS_MAGIC,       OVERLAYFS_SUPER_MAGIC,
@@ -53,13 +60,45 @@ template <typename Visit> bool each_group(uint64_t offset, uint64_t length, Visi
 }
 } // namespace
 
+// Whether mincore() tells of the file's pages: of others' files, which the process may not
+// write, it says that all are there (mm/mincore.c, can_do_mincore).
+static bool tells_residence(int fd, bool read_only)
+{
+	struct stat status {
+	};
+	return !read_only ||
+	       (fstat(fd, &status) == 0 && (status.st_uid == geteuid() || geteuid() == 0));
+}
+
+// The first store to a clean page asks the file system (page_mkwrite), which may wait: for
+// its journal, or while it is frozen. Before Linux 6.7 the memory map of the whole process
+// is locked meanwhile, and with it every other disk. tmpfs is not asked.
+static bool stores_block_nobody()
+{
+	static const bool answer = [] {
+		struct utsname system {
+		};
+		unsigned major = 0;
+		unsigned minor = 0;
+		return uname(&system) == 0 &&
+		       std::sscanf(system.release, "%u.%u", &major, &minor) == 2 &&
+		       std::pair(major, minor) >= std::pair(6U, 7U);
+	}();
+	return answer;
+}
+
 std::unique_ptr<ImageWindow> ImageWindow::open(int fd, uint64_t bytes, bool read_only)
 {
 	struct statfs system {
 	};
-	if (fstatfs(fd, &system) != 0 || !one_page_cache(static_cast<unsigned>(system.f_type)) ||
+	if (fstatfs(fd, &system) != 0 ||
+	    !one_page_cache(static_cast<unsigned>(system.f_type), read_only) ||
 	    sysconf(_SC_PAGESIZE) != static_cast<long>(page_bytes))
 		return nullptr;
+	const bool in_memory = system.f_type == TMPFS_MAGIC;
+	if (in_memory && !tells_residence(fd, read_only))
+		return nullptr;
+	bytes = std::min(bytes, most_bytes);
 	catch_bus_errors();
 	void *base =
 	    mmap(nullptr, bytes, PROT_READ | (read_only ? 0 : PROT_WRITE), MAP_SHARED, fd, 0);
@@ -79,13 +118,13 @@ std::unique_ptr<ImageWindow> ImageWindow::open(int fd, uint64_t bytes, bool read
 	madvise(base, bytes, MADV_DONTDUMP);
 	return std::unique_ptr<ImageWindow>(
 	    new ImageWindow(static_cast<std::byte *>(base), bytes, static_cast<Group *>(groups),
-			    chunks, system.f_type == TMPFS_MAGIC, read_only));
+			    chunks, in_memory, !read_only && (in_memory || stores_block_nobody())));
 }
 
 ImageWindow::ImageWindow(std::byte *base, uint64_t bytes, Group *groups, uint64_t chunks,
-			 bool in_memory, bool read_only)
+			 bool in_memory, bool takes_writes)
     : base_(base), bytes_(bytes), groups_(groups), chunks_(chunks), in_memory_(in_memory),
-      read_only_(read_only)
+      takes_writes_(takes_writes)
 {
 }
 
@@ -119,18 +158,18 @@ bool ImageWindow::read(uint64_t offset, std::span<std::byte> into)
 		return false;
 	if (guarded_copy(into.data(), base_ + offset, into.size()))
 		return true;
-	forget(offset, into.size());
+	forget_all(); // the file may be shorter now
 	return false;
 }
 
 bool ImageWindow::write(uint64_t offset, std::span<const std::byte> from)
 {
-	if (read_only_ || (from.size() >= large_write_bytes && !in_memory_) ||
+	if (!takes_writes_ || (from.size() >= large_write_bytes && !in_memory_) ||
 	    !knows(offset, from.size()))
 		return false;
 	if (guarded_copy(base_ + offset, from.data(), from.size()))
 		return true;
-	forget(offset, from.size());
+	forget_all();
 	return false;
 }
 

@@ -22,6 +22,11 @@ namespace bioscope
 //
 // Pages that it maps count as the process's own (RSS), by which the kernel chooses whom to
 // end for want of memory: beyond most_resident_bytes it lets go of some, each in its turn.
+// Their page tables stay (before Linux 6.14), 4 KiB for 2 MiB: hence most_bytes.
+//
+// A file that somebody cuts short within a page keeps the rest of that page, zeroed, in
+// memory: what lies there is read as zeroes, and written without effect, until the window
+// meets the file's end or RawFile::flush() does. Beyond that page it is met at once.
 //
 // Every function may be called by any number of threads at once.
 class ImageWindow
@@ -29,14 +34,16 @@ class ImageWindow
 public:
 	static constexpr uint64_t page_bytes = 4096;
 	static constexpr uint64_t most_resident_bytes = 256 << 20;
+	// Of a file that is larger, the rest goes by system calls.
+	static constexpr uint64_t most_bytes = 64ULL << 30;
 	// On a file system that writes pages back, the first store to a clean page costs a
 	// page fault each; from here on a pwrite(), which takes many pages at a time, is
 	// the faster.
 	static constexpr size_t large_write_bytes = 64 << 10;
 
-	// Of the first `bytes` of `fd`, a regular file, which may be closed afterwards. Null
-	// where it cannot be mapped, or where the file system is not known to keep one page
-	// cache for read(), write() and mappings.
+	// Of the first `bytes` of `fd`, a regular file, which may be closed afterwards; of
+	// most_bytes at most. Null where it cannot be mapped, or where the file system is not
+	// known to keep one page cache for read(), write() and mappings.
 	static std::unique_ptr<ImageWindow> open(int fd, uint64_t bytes, bool read_only);
 	~ImageWindow();
 	ImageWindow(const ImageWindow &) = delete;
@@ -73,7 +80,7 @@ private:
 	static constexpr uint64_t chunk_bytes = chunk_groups * group_bytes;
 
 	ImageWindow(std::byte *base, uint64_t bytes, Group *groups, uint64_t chunks, bool in_memory,
-		    bool read_only);
+		    bool takes_writes);
 
 	bool inside(uint64_t offset, uint64_t length) const;
 	void mark(uint64_t offset, uint64_t length);
@@ -86,7 +93,7 @@ private:
 	Group *const groups_; // a mapping of its own: pages of it that say nothing take no memory
 	const uint64_t chunks_;
 	const bool in_memory_; // tmpfs: no writing back, and a mapped hole takes memory
-	const bool read_only_;
+	const bool takes_writes_;
 	std::atomic<uint64_t> used_groups_{0}; // that know of any page
 	std::atomic_flag making_room_{};       // guards hand_
 	uint64_t hand_ = 0;                    // the chunk to be let go of next

@@ -130,7 +130,7 @@ void RawFile::take_present_size()
 	size_.store(bytes - bytes % DM_USER_SECTOR_BYTES, std::memory_order_relaxed);
 	tail_.store(bytes % DM_USER_SECTOR_BYTES, std::memory_order_relaxed);
 	const ImageWindow *seen = window();
-	if (seen != nullptr && seen->size() < bytes)
+	if (seen != nullptr && seen->size() < std::min(bytes, ImageWindow::most_bytes))
 		open_window(bytes);
 }
 
@@ -203,7 +203,11 @@ int RawFile::flush()
 	};
 	if (fstat(fd_, &status) != 0)
 		return errno;
-	return static_cast<uint64_t>(status.st_size) < size_ ? EIO : 0;
+	if (static_cast<uint64_t>(status.st_size) >= size_)
+		return 0;
+	if (ImageWindow *seen = window())
+		seen->forget_all(); // of its last page more is mapped than is in the file
+	return EIO;
 }
 
 int RawFile::allocate(int mode, uint64_t offset, uint64_t length)

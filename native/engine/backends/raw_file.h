@@ -16,11 +16,12 @@ namespace bioscope
 {
 
 // If the image is cut short by somebody else while it is open (the lock is
-// advisory), reading past its end is EIO, never invented zeroes, and so is the
-// next flush; writing there makes the file grow again, as in any file.
+// advisory), reading past its end is EIO and so is the next flush; writing there
+// makes the file grow again, as in any file.
 //
 // What lies in the page cache is read and written through a window (image_window.h), all
-// else, and all of a block device, by system calls.
+// else, and all of a block device, by system calls. Within the page of the new end the
+// window reads zeroes until the end is met: by a request behind that page, or a flush.
 class RawFile : public Backend
 {
 public:
