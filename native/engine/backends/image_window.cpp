@@ -10,7 +10,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 #include "../racing_copy.h"
@@ -78,11 +78,12 @@ static bool stores_block_nobody()
 	static const bool answer = [] {
 		struct utsname system {
 		};
-		unsigned major = 0;
-		unsigned minor = 0;
-		return uname(&system) == 0 &&
-		       std::sscanf(system.release, "%u.%u", &major, &minor) == 2 &&
-		       std::pair(major, minor) >= std::pair(6U, 7U);
+		if (uname(&system) != 0)
+			return false;
+		char *rest = nullptr;
+		const unsigned long major = std::strtoul(system.release, &rest, 10);
+		const unsigned long minor = *rest == '.' ? std::strtoul(rest + 1, nullptr, 10) : 0;
+		return std::pair(major, minor) >= std::pair(6UL, 7UL);
 	}();
 	return answer;
 }
