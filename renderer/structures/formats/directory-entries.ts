@@ -1,8 +1,39 @@
 /** What directories of FAT and exFAT have in common: entries of 32 bytes, up to one that begins with a zero. */
 import type { ByteView } from '../byte-view';
+import type { Place } from '../recogniser';
 import { listNodes, type StructureNode } from '../structure';
 
 export const ENTRY_BYTES = 32;
+const SECTOR = 512;
+
+/** Clusters of one size from device byte `start` on, the first of which is number 2. */
+export interface Heap {
+  readonly start: number;
+  /** Bytes of a cluster. */
+  readonly clusterBytes: number;
+}
+
+/** A cluster, or the part of it that a payload has. */
+export interface HeapCluster {
+  readonly number: number;
+  /** Bytes of it before the part. */
+  readonly within: number;
+  readonly view: ByteView;
+}
+
+/**
+ * The cluster that begins at `place`, or the rest of the one in which the payload
+ * begins; null elsewhere. What has no magic is looked for entry by entry, to the
+ * end of the cluster: tried at every sector, large clusters would be read over and
+ * over.
+ */
+export function clusterAt({ view, device }: Place, heap: Heap): HeapCluster | null {
+  const { start, clusterBytes } = heap;
+  const within = (device - start) % clusterBytes;
+  if (within !== 0 && (view.start !== 0 || within % SECTOR !== 0)) return null;
+  const number = Math.floor((device - start) / clusterBytes) + 2;
+  return { number, within, view: view.part(0, clusterBytes - within) };
+}
 
 /** Entries [first, end) that are one file, or one of something else. */
 export interface Item {

@@ -120,6 +120,7 @@ const setAt = (view: ByteView, index: number): ByteView | null => {
 /** Null if they are not as any driver writes them. */
 function itemsOf(view: ByteView, count: number): readonly Entries[] | null {
   const items: Entries[] = [];
+  let hasWhole = false;
   for (let index = 0; index < count;) {
     const entry = entryAt(view, index);
     if (kinds[kindOf(entry)] === undefined) return null;
@@ -127,7 +128,7 @@ function itemsOf(view: ByteView, count: number): readonly Entries[] | null {
     if (!isFile) {
       // What belongs to a file that begins in another request comes first.
       const isOrphan = kindOf(entry) >= STREAM && isInUse(entry);
-      if (isOrphan && items.some(({ set }) => set !== null)) return null;
+      if (isOrphan && hasWhole) return null;
       items.push({ first: index, end: index + 1, set: null });
       index++;
       continue;
@@ -139,6 +140,7 @@ function itemsOf(view: ByteView, count: number): readonly Entries[] | null {
     if (!isPossible || (set === null && count * ENTRY_BYTES < view.length)) return null;
     const end = Math.min(count, index + 1 + secondary);
     items.push({ first: index, end, set });
+    hasWhole ||= set !== null;
     index = end;
   }
   return items;

@@ -3,6 +3,7 @@ import { ByteView } from '../byte-view';
 import { fieldsIn, hexNumber, raw, readFields, text, type Layout } from '../fields';
 import type { Place, Region, Surveyor } from '../recogniser';
 import { listNodes, type Structure } from '../structure';
+import { clusterAt } from './directory-entries';
 import { recogniseExFatDirectory } from './exfat-directory';
 
 const SECTOR = 512;
@@ -96,12 +97,11 @@ function heapRegion(boot: ByteView, volumeStart: number): Region {
   return {
     start,
     length: boot.u32(92) * clusterBytes,
-    read: ({ view, device }) => {
-      const within = (device - start) % clusterBytes;
-      if (within % SECTOR !== 0) return null;
-      const cluster = Math.floor((device - start) / clusterBytes) + 2;
-      const isRoot = cluster === root && within === 0;
-      return recogniseExFatDirectory(view.part(0, clusterBytes - within), isRoot);
+    read: (place) => {
+      const cluster = clusterAt(place, { start, clusterBytes });
+      if (!cluster) return null;
+      const isRoot = cluster.number === root && cluster.within === 0;
+      return recogniseExFatDirectory(cluster.view, isRoot);
     },
   };
 }

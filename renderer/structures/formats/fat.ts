@@ -3,6 +3,7 @@ import { ByteView } from '../byte-view';
 import { fieldsIn, raw, readFields, text, type Layout } from '../fields';
 import type { Place, Region, Surveyor } from '../recogniser';
 import { listNodes, type Structure } from '../structure';
+import { clusterAt } from './directory-entries';
 import { directoryByShape, rootDirectory } from './fat-directory';
 
 const SECTOR = 512;
@@ -208,12 +209,19 @@ function fatRegion(geometry: FatGeometry, start: number, number: number): Region
   };
 }
 
-/** The root directory of FAT12 and FAT16, which lies at a place of its own. */
-const rootRegion = (geometry: FatGeometry, start: number): Region => ({
-  start,
-  length: geometry.rootEntries * 32,
-  read: ({ view }) => rootDirectory(view),
-});
+/** The root directory of FAT12 and FAT16, which lies at a place of its own: a cluster by itself. */
+function rootRegion(geometry: FatGeometry, start: number): Region {
+  const length = geometry.rootEntries * 32;
+  const heap = { start, clusterBytes: length };
+  return {
+    start,
+    length,
+    read: (place) => {
+      const cluster = clusterAt(place, heap);
+      return cluster && rootDirectory(cluster.view);
+    },
+  };
+}
 
 /** The clusters, the first of which is number 2: directories are told by their form. */
 function heapRegion(geometry: FatGeometry, start: number, rootCluster: number): Region {
@@ -222,12 +230,11 @@ function heapRegion(geometry: FatGeometry, start: number, rootCluster: number): 
   return {
     start,
     length: clusters * clusterBytes,
-    read: ({ view, device }) => {
-      const within = (device - start) % clusterBytes;
-      if (within % SECTOR !== 0) return null;
-      const cluster = view.part(0, clusterBytes - within);
-      const isRoot = Math.floor((device - start) / clusterBytes) + 2 === rootCluster;
-      return isRoot ? rootDirectory(cluster) : directoryByShape(cluster, clusters);
+    read: (place) => {
+      const cluster = clusterAt(place, { start, clusterBytes });
+      if (!cluster) return null;
+      const isRoot = cluster.number === rootCluster;
+      return isRoot ? rootDirectory(cluster.view) : directoryByShape(cluster.view, clusters);
     },
   };
 }

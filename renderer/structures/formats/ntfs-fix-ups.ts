@@ -20,8 +20,8 @@ export function fixUpsAgree(record: ByteView): boolean | null {
   return true;
 }
 
-/** `record` with the bytes that the fix-ups stand for put back. */
-function withoutFixUps(record: ByteView): Uint8Array {
+/** The bytes of `record` alone, with those that the fix-ups stand for put back. */
+export function withoutFixUps(record: ByteView): Uint8Array {
   const bytes = record.slice().slice();
   const at = record.u16(4);
   for (let index = 1; index < record.u16(6) && index * SECTOR <= bytes.length; index++) {
@@ -30,7 +30,11 @@ function withoutFixUps(record: ByteView): Uint8Array {
   return bytes;
 }
 
-/** `record` in a whole copy of the payload in which it is mended. */
+/**
+ * `record` in a whole copy of the payload in which it is mended, so that what is
+ * read there has its place in the payload. For a record that is opened: while a
+ * payload is looked through, a copy for each would be quadratic.
+ */
 export function mended(record: ByteView): ByteView {
   const payload = record.bytes.slice();
   if (fixUpsAgree(record) === true) payload.set(withoutFixUps(record), record.start);

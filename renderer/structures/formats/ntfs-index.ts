@@ -2,12 +2,12 @@
  * Indexes of NTFS: the names in a directory, and others. In the MFT while they
  * are small, then in INDX records.
  */
-import type { ByteView } from '../byte-view';
+import { ByteView } from '../byte-view';
 import { fieldsIn, raw, readFields, text, type Layout } from '../fields';
 import type { Place } from '../recogniser';
 import { listNodes, type Structure, type StructureNode } from '../structure';
 import { FILE_NAME_BYTES, fileName, nameOf } from './ntfs-file-name';
-import { fixUpsAgree, mended, sureness } from './ntfs-fix-ups';
+import { fixUpsAgree, mended, sureness, withoutFixUps } from './ntfs-fix-ups';
 
 const SECTOR = 512;
 const HEADER_AT = 24;
@@ -132,7 +132,7 @@ export function recogniseIndexRecord({ view }: Place): Structure | null {
   if (!isPlausible) return null;
   const record = view.part(0, size);
   const isWhole = record.length === size && fixUpsAgree(record) === true;
-  const entries = isWhole ? entriesOf(mended(record), HEADER_AT) : null;
+  const entries = isWhole ? entriesOf(new ByteView(withoutFixUps(record)), HEADER_AT) : null;
   const count = (entries?.length ?? 1) - 1;
   const [entry] = entries ?? [];
   return {
