@@ -12,17 +12,46 @@ import type { BatchHead } from './batch';
 import type { BodyLayout } from './columns';
 import { wideNumber } from './order';
 
+const SECTOR = BigInt(SECTOR_BYTES);
 /** Sequences and sectors are counted with numbers that are exact below it: 4 EiB of sectors. */
-const EXACT = 2 ** 53;
+const EXACT = 1n << 53n;
 /** Bytes of one bio: the kernel counts them with 32 bits. */
-const BIO_BYTES = 2 ** 32;
-/** Of the high word: the kernel's times have a sign. */
+const BIO_BYTES = 1n << 32n;
+/** The kernel's times have a sign. */
+const TIMES = 1n << 63n;
+/** Of their high word. */
 const TIME_HIGH = 2 ** 31;
+/** Of a sector's high word: with what is below, less than 4 GiB end on a disk. */
+const SECTOR_HIGH = 2 ** 20;
 
 const carriesBytes = (operation: number): boolean =>
   operation === DM_USER_REQUEST_READ ||
   operation === DM_USER_REQUEST_WRITE ||
   operation === DM_USER_REQUEST_ZONE_APPEND;
+
+/** Of one request, what a block device has to do with: times in ns, sectors of 512 bytes, bytes. */
+export interface RequestNumbers {
+  readonly arrival: bigint;
+  readonly completion: bigint;
+  readonly sector: bigint;
+  readonly length: bigint;
+  readonly operation: number;
+}
+
+/** What no request has, in words that follow its name ("ends before it begins"); null when it is possible. */
+export function whyImpossible(request: RequestNumbers): string | null {
+  const { arrival, completion, sector, length, operation } = request;
+  if (completion < arrival) return 'ends before it begins';
+  if (completion >= TIMES) return `ends in ${completion} ns, which no clock shows`;
+  if (sector >= EXACT) return `begins at sector ${sector}, where no disk reaches`;
+  if (sector * SECTOR + length > EXACT * SECTOR) {
+    return `is ${length} bytes long, more than any disk has there`;
+  }
+  if (length >= BIO_BYTES && carriesBytes(operation)) {
+    return `carries ${length} bytes; ${BIO_BYTES - SECTOR} are the most`;
+  }
+  return null;
+}
 
 /**
  * The first thing that is wrong with the records in `body`, in words ("request 17
@@ -34,8 +63,8 @@ export function impossibility(
   layout: BodyLayout,
   head: BatchHead,
 ): string | null {
-  const row = firstImpossible(body, layout, head);
-  if (row !== -1) return wordsFor(body, layout, head, row);
+  const wrong = firstImpossible(body, layout, head);
+  if (wrong !== null) return wrong;
   const offsets = new Int32Array(body, layout.offsets, head.rows + 1);
   for (let before = 0, index = 0; index < offsets.length; index++) {
     const offset = offsets[index] ?? 0;
@@ -45,62 +74,50 @@ export function impossibility(
   return null;
 }
 
-/** Number of the row; -1 without one. One loop over few columns: a large capture is opened with it. */
-function firstImpossible(body: ArrayBuffer, layout: BodyLayout, head: BatchHead): number {
-  const { rows } = head;
-  const [sequences, arrivals, completions, sectors, lengths] = wideColumns(body, layout, rows);
-  const operations = new Uint8Array(body, layout.columns[OPERATION], rows);
-  const first = Math.max(1, Number(head.first));
-  const last = Math.min(Number(head.last), EXACT - 1);
-  for (let row = 0, low = 0; row < rows; row++, low += 2) {
-    const high = low + 1;
-    const sequence = wideNumber(sequences, low);
-    if (sequence < first || sequence > last) return row;
-    const arrived = arrivals[high] ?? 0;
-    const completed = completions[high] ?? 0;
-    if (completed >= TIME_HIGH || completed < arrived) return row;
-    if (completed === arrived && (completions[low] ?? 0) < (arrivals[low] ?? 0)) return row;
-    // Neither is worth a multiplication in a request as they mostly are.
-    if ((lengths[high] ?? 0) === 0 && (sectors[high] ?? 0) < 2 ** 20) continue;
-    if (!isPlace(wideNumber(sectors, low), wideNumber(lengths, low))) return row;
-    if ((lengths[high] ?? 0) !== 0 && carriesBytes(operations[row] ?? 0)) return row;
-  }
-  return -1;
-}
-
 /** Of `operation` among the columns of a capture. */
 const OPERATION = 10;
 
-type Wide = readonly [Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array];
-
-/** Sequences, arrivals, completions, sectors and lengths, as pairs of words. */
-function wideColumns(body: ArrayBuffer, { columns }: BodyLayout, rows: number): Wide {
-  const words = (index: number) => new Uint32Array(body, columns[index], 2 * rows);
-  return [words(0), words(1), words(2), words(3), words(4)];
-}
-
-/** Taken away, not added: the sum would be rounded. */
-const isPlace = (sector: number, length: number): boolean =>
-  sector < EXACT && sector <= EXACT - Math.ceil(length / SECTOR_BYTES);
-
-/** What is wrong with a row that `firstImpossible` found. */
-function wordsFor(body: ArrayBuffer, layout: BodyLayout, head: BatchHead, row: number): string {
-  const [sequences, arrivals, completions, sectors, lengths] = wideColumns(body, layout, head.rows);
-  const exact = (column: Uint32Array) =>
-    (BigInt(column[2 * row + 1] ?? 0) << 32n) | BigInt(column[2 * row] ?? 0);
-  const sequence = exact(sequences);
-  if (sequence < head.first || sequence > head.last) {
-    return `request ${sequence} is not one of those`;
+/**
+ * One loop over few columns: a large capture is opened with it. Most requests are
+ * possible by the high words of their numbers; only of others is more asked.
+ */
+function firstImpossible(body: ArrayBuffer, layout: BodyLayout, head: BatchHead): string | null {
+  const { rows } = head;
+  const words = (index: number) => new Uint32Array(body, layout.columns[index], 2 * rows);
+  const [sequences, arrivals, completions] = [words(0), words(1), words(2)];
+  const [sectors, lengths] = [words(3), words(4)];
+  const operations = new Uint8Array(body, layout.columns[OPERATION], rows);
+  const first = Math.max(1, Number(head.first));
+  const last = Math.min(Number(head.last), Number(EXACT) - 1);
+  for (let row = 0, low = 0; row < rows; row++, low += 2) {
+    const high = low + 1;
+    const sequence = wideNumber(sequences, low);
+    const arrived = arrivals[high] ?? 0;
+    const completed = completions[high] ?? 0;
+    const isInOrder =
+      arrived < completed ||
+      (arrived === completed && (arrivals[low] ?? 0) <= (completions[low] ?? 0));
+    const isPlain =
+      sequence >= first &&
+      sequence <= last &&
+      isInOrder &&
+      completed < TIME_HIGH &&
+      (sectors[high] ?? 0) < SECTOR_HIGH &&
+      (lengths[high] ?? 0) === 0;
+    if (isPlain) continue;
+    const exact = (column: Uint32Array) =>
+      (BigInt(column[high] ?? 0) << 32n) | BigInt(column[low] ?? 0);
+    const number = exact(sequences);
+    if (number < head.first || number > head.last) return `request ${number} is not one of those`;
+    if (number === 0n || number >= EXACT) return `no request has the number ${number}`;
+    const why = whyImpossible({
+      arrival: exact(arrivals),
+      completion: exact(completions),
+      sector: exact(sectors),
+      length: exact(lengths),
+      operation: operations[row] ?? 0,
+    });
+    if (why !== null) return `request ${number} ${why}`;
   }
-  if (sequence === 0n || sequence >= BigInt(EXACT)) return `no request has the number ${sequence}`;
-  const who = `request ${sequence}`;
-  const [arrival, completion] = [exact(arrivals), exact(completions)];
-  if (completion < arrival) return `${who} ends before it begins`;
-  if (completion >= 1n << 63n) return `${who} ends in ${completion} ns, which no clock shows`;
-  const [sector, length] = [exact(sectors), exact(lengths)];
-  if (sector >= BigInt(EXACT)) return `${who} begins at sector ${sector}, where no disk reaches`;
-  if (!isPlace(Number(sector), Number(length))) {
-    return `${who} is ${length} bytes long, more than any disk has there`;
-  }
-  return `${who} carries ${length} bytes; ${BIO_BYTES - SECTOR_BYTES} are the most`;
+  return null;
 }

@@ -23,6 +23,7 @@ import {
   eventAt,
 } from '../blktrace-format';
 import { readError } from '../capture-errors';
+import { whyImpossible } from '../possible';
 import { isSameFile } from '../same-file';
 import { CaptureWriter } from '../writer';
 
@@ -32,6 +33,8 @@ const MAGIC_MASK = 0xffff_ff00;
 const MOST_FILE_BYTES = 2 ** 31;
 const SECTOR_BYTES = 512;
 const ROWS_AT_ONCE = 4096;
+/** Of a flush, in traces by kernels before 4.11: it has no place. */
+const NO_SECTOR = (1n << 64n) - 1n;
 
 interface Event {
   readonly time: bigint;
@@ -74,11 +77,14 @@ export async function importBlktrace(
   const events = parsed.flatMap((one) => one.events);
   const start = parsed.find((one) => one.start !== null)?.start ?? 0n;
   events.sort((left, right) => (left.time < right.time ? -1 : left.time > right.time ? 1 : 0));
-  const { requests, open } = pair(events);
+  const { requests: paired, open } = pair(events);
+  const { requests, impossible } = possible(paired);
   if (requests.length === 0) {
     throw new BioscopeError(
       'CAPTURE_EMPTY',
-      `${source} has no request that was completed: blktrace must record at least "-a queue -a issue -a complete".`,
+      impossible === null
+        ? `${source} has no request that was completed: blktrace must record at least "-a queue -a issue -a complete".`
+        : `${source} has no request that a block device can have; the first ${impossible}.`,
     );
   }
   const name = basename(files[0] ?? source).replace(/\.blktrace\.\d+$/, '');
@@ -112,6 +118,11 @@ export async function importBlktrace(
   }
   const remarks = [
     ...(open > 0 ? [`${open} requests that were not complete at the end are left out.`] : []),
+    ...(impossible === null
+      ? []
+      : [
+          `${paired.length - requests.length} requests that no block device can have are left out; the first ${impossible}.`,
+        ]),
     ...parsed.flatMap((one) => one.remarks),
   ];
   return { requests: requests.length, remarks };
@@ -182,10 +193,12 @@ function readEvents(path: string): {
       // When the clock showed this, the trace's own showed the event's time.
       start ??= seconds * SECOND + rest - data.readBigUInt64LE(place + eventAt.time);
     } else if (!isNotice) {
+      const sector = data.readBigUInt64LE(place + eventAt.sector);
+      const length = data.readUInt32LE(place + eventAt.bytes);
       events.push({
         time: data.readBigUInt64LE(place + eventAt.time),
-        sector: data.readBigUInt64LE(place + eventAt.sector),
-        bytes: data.readUInt32LE(place + eventAt.bytes),
+        sector: length === 0 && sector === NO_SECTOR ? 0n : sector,
+        bytes: length,
         action: kind,
         category: what,
         cpu: data.readUInt32LE(place + eventAt.cpu),
@@ -263,6 +276,22 @@ function pair(events: readonly Event[]): { readonly requests: Completed[]; reado
 interface Completed extends Request {
   readonly completion: bigint;
   readonly error: number;
+}
+
+/** Those that a capture may have, and what is wrong with the first of the others; null without any. */
+function possible(all: readonly Completed[]): {
+  readonly requests: readonly Completed[];
+  readonly impossible: string | null;
+} {
+  let impossible: string | null = null;
+  const requests = all.filter(({ arrival, completion, event }) => {
+    const { sector, bytes: length } = event;
+    const operation = operationOf(event);
+    const why = whyImpossible({ arrival, completion, sector, length: BigInt(length), operation });
+    impossible ??= why;
+    return why === null;
+  });
+  return { requests, impossible };
 }
 
 function operationOf({ category: what, bytes: length }: Event): number {

@@ -143,6 +143,26 @@ test('the iolog keeps the time between requests, in µs', () => {
   ]);
 });
 
+/** An event of blktrace's, of a write unless `category` says otherwise. */
+function event(
+  time: number | bigint,
+  action: number,
+  sector: number | bigint,
+  sectors: number,
+  error = 0,
+  category: number = blkCategory.write,
+): Buffer {
+  const bytes = Buffer.alloc(EVENT_BYTES);
+  bytes.writeUInt32LE(EVENT_MAGIC, eventAt.magic);
+  bytes.writeBigUInt64LE(BigInt(time), eventAt.time);
+  bytes.writeBigUInt64LE(BigInt(sector), eventAt.sector);
+  bytes.writeUInt32LE(sectors * 512, eventAt.bytes);
+  const what = (category << CATEGORY_SHIFT) >>> 0;
+  bytes.writeUInt32LE(what + action, eventAt.action);
+  bytes.writeUInt16LE(error & 0xffff, eventAt.error);
+  return bytes;
+}
+
 describe('blktrace', () => {
   test('blkparse shows each request queued, issued and complete', patience, () => {
     exported('blktrace');
@@ -210,17 +230,6 @@ describe('blktrace', () => {
   });
 
   test('what was merged or requeued is one request, from its first queueing', async () => {
-    const event = (time: number, action: number, sector: number, sectors: number, error = 0) => {
-      const bytes = Buffer.alloc(EVENT_BYTES);
-      bytes.writeUInt32LE(EVENT_MAGIC, eventAt.magic);
-      bytes.writeBigUInt64LE(BigInt(time), eventAt.time);
-      bytes.writeBigUInt64LE(BigInt(sector), eventAt.sector);
-      bytes.writeUInt32LE(sectors * 512, eventAt.bytes);
-      const what = (blkCategory.write << CATEGORY_SHIFT) >>> 0;
-      bytes.writeUInt32LE(what + action, eventAt.action);
-      bytes.writeUInt16LE(error & 0xffff, eventAt.error);
-      return bytes;
-    };
     const { queue, backMerge, frontMerge, requeue, issue, complete } = blkAction;
     const events = [
       event(10, queue, 100, 8),
@@ -257,6 +266,56 @@ describe('blktrace', () => {
       [100, 8 * 512, 90, 1, 95, 0],
     ]);
     merged.close();
+  });
+
+  test('a flush at no sector is at 0; what no device can have is left out, and said', async () => {
+    const { queue, issue, complete } = blkAction;
+    const nowhere = (1n << 64n) - 1n;
+    const far = 1n << 53n;
+    const whole = (at: bigint, sector: bigint, sectors: number, category?: number) => [
+      event(at, queue, sector, sectors, 0, category),
+      event(at + 5n, issue, sector, sectors, 0, category),
+      event(at + 9n, complete, sector, sectors, 0, category),
+    ];
+    const events = [
+      ...whole(10n, 8n, 8),
+      // Queued as a bio, which is at sector 0, and issued as a request, which has none.
+      event(20, queue, 0, 0, 0, blkCategory.flush),
+      event(25, issue, nowhere, 0, 0, blkCategory.flush),
+      event(29, complete, nowhere, 0, 0, blkCategory.flush),
+      ...whole(30n, nowhere, 8),
+      ...whole(40n, far - 4n, 8),
+      ...whole(50n, far - 8n, 8),
+      ...whole(1n << 63n, 8n, 8),
+    ];
+    const importing = (name: string, all: readonly Buffer[]) => {
+      writeFileSync(join(directory, `${name}.blktrace.0`), Buffer.concat(all));
+      const target = join(directory, `${name}.bioscope`);
+      return importBlktrace(join(directory, name), target, true, 'test', checksum);
+    };
+    expect(await importing('old', events)).toEqual({
+      requests: 3,
+      remarks: [
+        '3 requests that no block device can have are left out; the first begins at sector 18446744073709551615, where no disk reaches.',
+      ],
+    });
+    const old = await CaptureFile.open(join(directory, 'old.bioscope'), checksum);
+    const seen = [...requestsOf(old)].map((one) => [
+      one.sequence,
+      one.operation,
+      one.sector,
+      one.length,
+      one.completion - one.arrival,
+    ]);
+    expect(seen).toEqual([
+      [1n, WRITE, 8n, 4096n, 9n],
+      [2n, FLUSH, 0n, 0n, 9n],
+      [3n, WRITE, far - 8n, 4096n, 9n],
+    ]);
+    old.close();
+    await expect(importing('far', whole(10n, far, 8))).rejects.toThrow(
+      'has no request that a block device can have; the first begins at sector 9007199254740992,',
+    );
   });
 
   test('what is no trace is refused, what is not there too', async () => {
