@@ -52,7 +52,7 @@ template <typename Visit> bool each_group(uint64_t offset, uint64_t length, Visi
 	while (page < end) {
 		const uint64_t first = page % pages;
 		const uint64_t count = std::min(pages - first, end - page);
-		if (!visit(page / pages, static_cast<uint16_t>(((1U << count) - 1) << first)))
+		if (!visit(page / pages, ((1U << count) - 1) << first))
 			return false;
 		page += count;
 	}
@@ -143,7 +143,7 @@ bool ImageWindow::inside(uint64_t offset, uint64_t length) const
 bool ImageWindow::knows(uint64_t offset, uint64_t length) const
 {
 	return inside(offset, length) &&
-	       each_group(offset, length, [this](uint64_t group, uint16_t mask) {
+	       each_group(offset, length, [this](uint64_t group, uint32_t mask) {
 		       return (groups_[group].load(std::memory_order_relaxed) & mask) == mask;
 	       });
 }
@@ -178,12 +178,17 @@ void ImageWindow::was_read(uint64_t offset, uint64_t length)
 {
 	if (!inside(offset, length))
 		return;
-	// Read from a hole of a file in memory, there is no page, and to touch the mapping
-	// would make one.
-	if (in_memory_)
-		mark_resident(offset, length);
-	else
+	if (!in_memory_) {
 		mark(offset, length);
+		return;
+	}
+	// Read from a hole of a file in memory, there is no page, and to touch the mapping
+	// would make one. Asked once: what is written later is marked then.
+	each_group(offset, length, [this](uint64_t group, uint32_t) {
+		if ((groups_[group].load(std::memory_order_relaxed) & asked) == 0)
+			ask(group);
+		return true;
+	});
 }
 
 void ImageWindow::was_written(uint64_t offset, uint64_t length)
@@ -192,29 +197,28 @@ void ImageWindow::was_written(uint64_t offset, uint64_t length)
 		mark(offset, length);
 }
 
-void ImageWindow::mark_resident(uint64_t offset, uint64_t length)
+// Marks the pages of the group that are in memory.
+void ImageWindow::ask(uint64_t group)
 {
-	std::array<unsigned char, 256> pages;
-	const uint64_t end = offset + length;
-	for (uint64_t at = offset - offset % page_bytes; at < end;) {
-		const uint64_t bytes = std::min(end - at, pages.size() * page_bytes);
-		if (mincore(base_ + at, bytes, pages.data()) != 0)
-			return;
-		for (size_t index = 0; index * page_bytes < bytes; index++) {
-			if (pages[index] & 1)
-				mark(at + index * page_bytes, 1);
-		}
-		at += pages.size() * page_bytes;
+	std::array<unsigned char, group_pages> pages{};
+	const uint64_t start = group * group_bytes;
+	const uint64_t bytes = std::min(group_bytes, bytes_ - start);
+	groups_[group].fetch_or(asked, std::memory_order_relaxed);
+	if (mincore(base_ + start, bytes, pages.data()) != 0)
+		return;
+	for (size_t index = 0; index * page_bytes < bytes; index++) {
+		if (pages[index] & 1)
+			mark(start + index * page_bytes, 1);
 	}
 }
 
 void ImageWindow::mark(uint64_t offset, uint64_t length)
 {
 	uint64_t fresh = 0;
-	each_group(offset, length, [&](uint64_t group, uint16_t mask) {
+	each_group(offset, length, [&](uint64_t group, uint32_t mask) {
 		// Most often it is known already, and then the line stays shared.
 		if ((groups_[group].load(std::memory_order_relaxed) & mask) != mask &&
-		    groups_[group].fetch_or(mask, std::memory_order_relaxed) == 0)
+		    (groups_[group].fetch_or(mask, std::memory_order_relaxed) & known) == 0)
 			fresh++;
 		return true;
 	});
@@ -230,12 +234,11 @@ void ImageWindow::forget(uint64_t offset, uint64_t length)
 	if (offset >= bytes_ || length == 0)
 		return;
 	uint64_t emptied = 0;
-	each_group(offset, std::min(length, bytes_ - offset), [&](uint64_t group, uint16_t mask) {
+	each_group(offset, std::min(length, bytes_ - offset), [&](uint64_t group, uint32_t mask) {
 		if (groups_[group].load(std::memory_order_relaxed) & mask) {
-			const uint16_t rest = static_cast<uint16_t>(~mask);
-			const uint16_t before =
-			    groups_[group].fetch_and(rest, std::memory_order_relaxed);
-			if (before != 0 && (before & rest) == 0)
+			const uint32_t before =
+			    groups_[group].fetch_and(~mask, std::memory_order_relaxed);
+			if ((before & known) != 0 && (before & known & ~mask) == 0)
 				emptied++;
 		}
 		return true;
@@ -270,7 +273,7 @@ void ImageWindow::drop(uint64_t chunk)
 	for (uint64_t index = 0; index < chunk_groups; index++) {
 		Group &group = groups_[chunk * chunk_groups + index];
 		if (group.load(std::memory_order_relaxed) != 0 &&
-		    group.exchange(0, std::memory_order_relaxed) != 0)
+		    (group.exchange(0, std::memory_order_relaxed) & known) != 0)
 			emptied++;
 	}
 	if (emptied == 0)

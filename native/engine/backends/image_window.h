@@ -71,11 +71,13 @@ public:
 
 private:
 	// The pages of 64 KiB, as the kernel maps them around a fault: a bit for each that is
-	// known.
-	using Group = std::atomic<uint16_t>;
+	// known, and one that says that the kernel was asked which are there.
+	using Group = std::atomic<uint32_t>;
 	static constexpr uint64_t group_pages = 16;
+	static constexpr uint32_t known = (1U << group_pages) - 1;
+	static constexpr uint32_t asked = 1U << group_pages;
 	static constexpr uint64_t group_bytes = group_pages * page_bytes;
-	// What is let go of at a time: a cache line of groups.
+	// What is let go of at a time: two cache lines of groups.
 	static constexpr uint64_t chunk_groups = 32;
 	static constexpr uint64_t chunk_bytes = chunk_groups * group_bytes;
 
@@ -84,7 +86,7 @@ private:
 
 	bool inside(uint64_t offset, uint64_t length) const;
 	void mark(uint64_t offset, uint64_t length);
-	void mark_resident(uint64_t offset, uint64_t length);
+	void ask(uint64_t group);
 	void make_room();
 	void drop(uint64_t chunk);
 
