@@ -1,14 +1,15 @@
 /** Disk images made by the real programs, and what the structures say of them. */
 import { execFileSync } from 'node:child_process';
 import { closeSync, existsSync, fstatSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
-import { readFileSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import { truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DeviceReader } from '../../../renderer/structures/recogniser';
 import { recognise } from '../../../renderer/structures/recognise';
 import type { Structure, StructureNode } from '../../../renderer/structures/structure';
 import { survey } from '../../../renderer/structures/survey';
-import { projectDirectory } from '../../support/project';
+
+export { golden } from '../../support/golden';
 
 /** The programs lie in /usr/sbin, which not every user has in PATH. */
 const environment = {
@@ -29,19 +30,6 @@ export function run(program: string, argv: readonly string[], input = ''): strin
     encoding: 'utf8',
     stdio: ['pipe', 'pipe', 'pipe'],
   });
-}
-
-/** `length` bytes as a file of test/golden has them, in lines of "offset: bytes". */
-export function golden(name: string, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  const path = join(projectDirectory, 'test/golden', `${name}.hex`);
-  for (const line of readFileSync(path, 'utf8').split('\n')) {
-    const match = /^([0-9a-f]{6}): (.*)$/.exec(line);
-    if (!match) continue;
-    const row = match[2]!.split(' ').map((digits) => parseInt(digits, 16));
-    bytes.set(row, parseInt(match[1]!, 16));
-  }
-  return bytes;
 }
 
 /** Puts `bytes` at `offset` of a file. */
