@@ -55,11 +55,11 @@ export class FeedPort {
 
   /**
    * A message from the worker. What is no request of the contract is refused aloud.
-   * Returns whether something may have waited for it.
+   * Returns whether a capture may have waited for it: a disk's records have their pace.
    */
   receive(message: unknown): boolean {
     if (!isFeedRequest(message)) throw new Error('the feed got a message outside the contract');
-    const waited = this.credits <= 0;
+    const waited = this.credits <= 0 && this.sources.some(({ disk }) => disk.isCapture);
     this.credits += message.batches;
     return waited;
   }
