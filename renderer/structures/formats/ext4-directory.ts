@@ -3,22 +3,12 @@ import type { ByteView } from '../byte-view';
 import { fieldsIn, readFields, text, type Layout } from '../fields';
 import type { Place } from '../recogniser';
 import { listNodes, type Structure, type StructureNode } from '../structure';
+import { fileTypes } from './file-types';
 
 const SMALLEST_ENTRY = 12;
 const TAIL_TYPE = 0xde;
 
 const { u8, u16, u32, x32, enum8 } = fieldsIn('little');
-
-const fileTypes: Readonly<Record<number, string>> = {
-  0: 'unknown',
-  1: 'regular file',
-  2: 'directory',
-  3: 'character device',
-  4: 'block device',
-  5: 'FIFO',
-  6: 'socket',
-  7: 'symbolic link',
-};
 
 const tailLayout: Layout = [
   u32(0, 'det_reserved_zero1'),

@@ -8,6 +8,7 @@ import type { ByteView } from '../byte-view';
 import { fieldsIn, hexNumber, readFields, text, type Layout } from '../fields';
 import type { Place } from '../recogniser';
 import { listNodes, type Structure, type StructureNode } from '../structure';
+import { hashVersions } from './ext4-superblock';
 
 const ENTRY_BYTES = 8;
 const TAIL_BYTES = 8;
@@ -21,16 +22,6 @@ const BLOCK_MASK = 0x0fffffff;
 
 const { u8, u16, u32, x32, enum8 } = fieldsIn('little');
 
-const hashes: Readonly<Record<number, string>> = {
-  0: 'legacy',
-  1: 'half MD4',
-  2: 'TEA',
-  3: 'legacy, unsigned',
-  4: 'half MD4, unsigned',
-  5: 'TEA, unsigned',
-  6: 'SipHash',
-};
-
 const rootLayout: Layout = [
   u32(0, 'dot.inode', 'this directory'),
   u16(4, 'dot.rec_len'),
@@ -43,7 +34,7 @@ const rootLayout: Layout = [
   u8(19, 'dotdot.file_type'),
   text(20, 4, 'dotdot_name'),
   u32(24, 'info.reserved_zero'),
-  enum8(28, 'info.hash_version', hashes),
+  enum8(28, 'info.hash_version', hashVersions),
   u8(29, 'info.info_length', 'bytes'),
   u8(30, 'info.indirect_levels', 'levels between this one and the entries'),
   u8(31, 'info.unused_flags'),
@@ -72,7 +63,7 @@ const isRoot = (block: ByteView): boolean =>
   block.u8(18) === 2 &&
   block.isAscii(20, '..\0') &&
   block.u32(24) === 0 &&
-  block.u8(28) in hashes &&
+  block.u8(28) in hashVersions &&
   block.u8(29) === INFO_BYTES &&
   block.u8(30) <= MOST_LEVELS;
 
@@ -120,7 +111,7 @@ export function recogniseHashTree({ view }: Place, blockSize: number): Structure
   const table = tableAt(block, at);
   if (!table) return null;
   const { count, hasTail } = table;
-  const hash = hashes[block.u8(28)] ?? '';
+  const hash = hashVersions[block.u8(28)] ?? '';
   return {
     name: isTop ? 'ext4 hash tree root' : 'ext4 hash tree node',
     offset: block.start,

@@ -16,6 +16,17 @@ import {
 import type { Place } from '../recogniser';
 import type { Structure } from '../structure';
 
+/** Of names in a directory's hash tree. */
+export const hashVersions: Readonly<Record<number, string>> = {
+  0: 'legacy',
+  1: 'half MD4',
+  2: 'TEA',
+  3: 'legacy, unsigned',
+  4: 'half MD4, unsigned',
+  5: 'TEA, unsigned',
+  6: 'SipHash',
+};
+
 export const SUPERBLOCK_BYTES = 1024;
 const MAGIC = 0xef53;
 const MAGIC_AT = 0x38;
@@ -151,15 +162,7 @@ export const superblockLayout: Layout = [
   u32(0xe4, 's_journal_dev'),
   u32(0xe8, 's_last_orphan', 'first inode to be deleted'),
   raw(0xec, 16, 's_hash_seed', 'seed of the directory index'),
-  enum8(0xfc, 's_def_hash_version', {
-    0: 'legacy',
-    1: 'half MD4',
-    2: 'TEA',
-    3: 'legacy, unsigned',
-    4: 'half MD4, unsigned',
-    5: 'TEA, unsigned',
-    6: 'SipHash',
-  }),
+  enum8(0xfc, 's_def_hash_version', hashVersions),
   u8(0xfd, 's_jnl_backup_type', (value) => (value === 1 ? 's_jnl_blocks is set' : '')),
   u16(0xfe, 's_desc_size', 'bytes of a group descriptor, with 64bit'),
   flags32(0x100, 's_default_mount_opts', {

@@ -2,6 +2,7 @@
 import { ByteView } from '../byte-view';
 import { fieldsIn, readFields, text, uuid, type Field, type Layout } from '../fields';
 import { listNodes, type StructureNode } from '../structure';
+import { fileTypes as commonFileTypes } from './file-types';
 import { blockLengths, withField, type XfsBlock } from './xfs-blocks';
 
 const HEADER_BYTES = 64;
@@ -14,17 +15,7 @@ const MOST_ENTRIES = 4096;
 
 const { u8, u16, u32, u64, x16, x32, enum8 } = fieldsIn('big');
 
-const fileTypes: Readonly<Record<number, string>> = {
-  0: 'unknown',
-  1: 'regular file',
-  2: 'directory',
-  3: 'character device',
-  4: 'block device',
-  5: 'FIFO',
-  6: 'socket',
-  7: 'symbolic link',
-  8: 'whiteout',
-};
+const fileTypes: Readonly<Record<number, string>> = { ...commonFileTypes, 8: 'whiteout' };
 
 const blockHeader: Layout = [
   x32(0, 'magic', (_, view) => JSON.stringify(view.text(0, 4))),
