@@ -19,62 +19,18 @@ import { importBlktrace } from '../../../app/capture/import/blktrace';
 import { CaptureWriter } from '../../../app/capture/writer';
 import type { ExportFormat } from '../../../app/contract/capture';
 import type { TraceRecord } from '../../../app/contract/trace';
-import { addAll, checksum, header, recordsOf, type RecordFields } from './support';
+import { DISCARD, FLUSH, READ, WRITE, completed, requests, writeSample } from './sample';
+import { addAll, checksum, header, recordsOf } from './support';
 
 const patience = { timeout: 120_000 };
-const [READ, WRITE, FLUSH, DISCARD] = [0, 1, 2, 3];
-const FUA = 0x200;
-const SYNC = 0x8;
 const MIB = 1 << 20;
 let directory = '';
 let file: CaptureFile;
 
-/**
- * Two threads' worth: every third request overtakes the one before it, so that
- * the file's order is not that of arrival. Byte n of the payload of request s is
- * s for all n.
- */
-const requests: RecordFields[] = [];
-const payloads: (Buffer | null)[] = [];
-for (let index = 0; index < 300; index++) {
-  const sequence = BigInt(index + 1);
-  const operation = [READ, WRITE, WRITE, READ, WRITE, FLUSH, WRITE, DISCARD][index % 8] ?? READ;
-  const isFlush = operation === FLUSH;
-  const arrival = header.epochMonotonicNs + 5_000n + BigInt(index) * 100_000n;
-  const length = isFlush ? 0 : 4096 * (1 + (index % 3));
-  requests.push({
-    sequence,
-    arrival,
-    completion: arrival + (index % 3 === 0 ? 150_000n : 20_000n),
-    sector: isFlush ? 0n : BigInt((index * 40) % 2000),
-    length: BigInt(length),
-    flags: index % 16 === 1 ? FUA | SYNC : 0,
-    backendDelay: 3000,
-    operation,
-    ...(index === 99 ? { error: 5, result: 1 } : {}),
-    marks: 1,
-  });
-  payloads.push(operation === WRITE ? Buffer.alloc(length, index + 1) : null);
-}
-const completed = requests
-  .map((fields, index) => ({ fields, payload: payloads[index] ?? null }))
-  .sort((left, right) => Number(left.fields.completion - right.fields.completion));
-
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'bioscope-capture-'));
   const path = join(directory, 'x.bioscope');
-  const writer = await CaptureWriter.create(path, { ...header, payloads: 'writes' }, checksum);
-  // Small batches, so that requests wait from one for the next.
-  for (let first = 0; first < completed.length; first += 50) {
-    const part = completed.slice(first, first + 50);
-    await addAll(
-      writer,
-      recordsOf(part.map(({ fields }) => fields)),
-      part.map(({ payload }) => payload),
-    );
-    while (!writer.flush()) await writer.idle();
-  }
-  await writer.finish();
+  await writeSample(path);
   file = await CaptureFile.open(path, checksum);
 });
 afterAll(() => {
@@ -436,6 +392,7 @@ test('CSV and JSON lines have every request, 64-bit numbers whole', () => {
   });
 });
 
+// The trace viewer itself reads it in test/e2e/trace-viewer.test.ts.
 test("Perfetto's trace has a slice from arrival to completion for each request", () => {
   const trace = JSON.parse(readFileSync(exported('perfetto'), 'utf8')) as {
     traceEvents: { ph: string; id?: string; ts: number; name: string }[];
