@@ -38,6 +38,7 @@ export function captureDisk(file: CaptureFile, id: DiskId, number: number): Disk
     fuseFile: null,
     tracePath: path,
     attachedAt: recordedAt,
+    gaps: header.gaps ?? [],
     notes: isComplete
       ? []
       : ['The recording was interrupted: this is what was written until then.'],

@@ -1,5 +1,6 @@
 /** What a capture says about itself, once, at its beginning: JSON in the Arrow schema's metadata. */
 import { z } from 'zod';
+import { gapSchema } from '../contract/disk';
 import { payloadChoices } from '../contract/recording';
 import { flagWords, operationWord, resultNames, routeByNumber } from '../contract/trace';
 import { bytesSchema, encodeJson, nanosecondsSchema } from '../contract/units';
@@ -13,6 +14,11 @@ export const metadataKeys = {
   capture: 'bioscope.capture',
   meanings: 'bioscope.meanings',
 } as const;
+
+/** As numbers, times of 2^53 and more are not exact; the records have none either (possible.ts). */
+const LATEST = 1n << 53n;
+
+const recordedGapSchema = gapSchema.refine(({ from, to }) => from <= to && to < LATEST);
 
 export const captureHeaderSchema = z
   .object({
@@ -33,6 +39,11 @@ export const captureHeaderSchema = z
     epochRealtimeNs: nanosecondsSchema,
     /** When the recording began, nanoseconds since 1970. */
     startedAt: nanosecondsSchema,
+    /**
+     * When nobody served the disk (CLOCK_MONOTONIC, oldest first), as far as the requests may
+     * reach back. There are no later ones: with whoever serves a disk its recordings end.
+     */
+    gaps: z.array(recordedGapSchema).readonly().optional(),
   })
   .readonly();
 export type CaptureHeader = z.infer<typeof captureHeaderSchema>;

@@ -28,12 +28,12 @@ Turns disk images into block devices and shows every block I/O.
         Print the requests of all disks (or of one): what is kept of the past,
         then live until Ctrl-C. Disks attached later join in. --json prints one
         object a line, 64-bit numbers as decimal strings; "type" is request,
-        lost, attached or ended. --from newest leaves out the past, --no-follow
-        the future. --count ends after N requests. --filter prints those alone that
-        pass, in the language of the window: 'op == write && len >= 64K',
-        'latency > 5ms', 'sector in 2048..4095', 'result != ok', 'write fua',
-        'payload contains 53 ef' (as long as the daemon keeps the payload; "gone"
-        tells how many it does not).
+        lost, gone, gap (nobody served meanwhile), attached or ended. --from newest
+        leaves out the past, --no-follow the future. --count ends after N requests.
+        --filter prints those alone that pass, in the language of the window:
+        'op == write && len >= 64K', 'latency > 5ms', 'sector in 2048..4095',
+        'result != ok', 'write fua', 'payload contains 53 ef' (as long as the daemon
+        keeps the payload; "gone" tells how many it does not).
   export --format FORMAT -o FILE [--force] CAPTURE
         Write a capture for other programs. FORMAT: iolog (fio does the requests
         again), blktrace (for blkparse and btt), log-writes (as dm-log-writes has

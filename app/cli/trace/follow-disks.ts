@@ -5,7 +5,7 @@
  */
 import type { NativeAddon, NativeTraceReader } from '../../addon/addon';
 import type { DaemonClient } from '../../client/daemon-client';
-import type { Disk } from '../../contract/disk';
+import type { Disk, Gap } from '../../contract/disk';
 import { toErrorValue } from '../../contract/errors';
 import { RECORD_BYTES, decodeRecord, type TraceRecord } from '../../contract/trace';
 import type { DiskId } from '../../contract/units';
@@ -13,6 +13,7 @@ import type { Filter } from '../../filter/filter';
 import { pause, type Terminal } from '../terminal';
 import { BatchFilter, keptPayloads } from './batch-filter';
 import type { TraceFormat } from './format';
+import { GapsPassed } from './gaps-passed';
 
 const BATCH_RECORDS = 8192;
 /** How often the rings are looked at while nothing happens. */
@@ -38,14 +39,18 @@ interface Followed {
   disk: Disk;
   readonly reader: NativeTraceReader;
   readonly filter: BatchFilter | null;
+  readonly gaps: GapsPassed;
   /** Why it ends, once it does: what is left in the rings is still printed. */
   ended: string | null;
 }
 
+/** A request, or a time in which nobody served. */
 interface Line {
   readonly disk: Disk;
-  readonly record: TraceRecord;
+  readonly what: TraceRecord | Gap;
+  /** When the request arrived, or somebody served again. */
   readonly realtime: bigint;
+  readonly offset: bigint;
 }
 
 /** Returns when there is nothing more to follow, `count` is reached, or the terminal ends it. */
@@ -136,13 +141,14 @@ class Follower {
     const { client, filter: wanted = null } = this.options;
     const filter =
       wanted && new BatchFilter(wanted, keptPayloads(client, disk.id), reader.epochMonotonicNs);
-    this.followed.set(disk.id, { disk, reader, filter, ended });
+    const gaps = new GapsPassed(disk.gaps);
+    this.followed.set(disk.id, { disk, reader, filter, gaps, ended });
     this.notices.push(format.attached(disk));
   }
 
   /** Prints what has come since the last round; returns how many requests that were, passed or not. */
   async printRound(): Promise<number> {
-    const { terminal, format, count } = this.options;
+    const { terminal, format } = this.options;
     await terminal.print(...this.notices.splice(0));
     const lines: Line[] = [];
     const notices: string[] = [];
@@ -158,27 +164,31 @@ class Follower {
       this.notices.push(format.ended(followed.disk, ended));
     }
     lines.sort((a, b) => (a.realtime < b.realtime ? -1 : a.realtime > b.realtime ? 1 : 0));
-    const wanted = lines.slice(0, count - this.printed);
-    this.printed += wanted.length;
-    await terminal.print(
-      ...notices,
-      ...wanted.map(({ disk, record, realtime }) => format.request(disk, record, realtime)),
-    );
+    const texts: string[] = [];
+    for (const { disk, what, realtime, offset } of lines) {
+      if (this.full) break;
+      const isRequest = 'sequence' in what;
+      texts.push(isRequest ? format.request(disk, what, realtime) : format.gap(disk, what, offset));
+      if (isRequest) this.printed++;
+    }
+    await terminal.print(...notices, ...texts);
     if (!this.full) await terminal.print(...this.notices.splice(0));
     return came;
   }
 
   private async readBatch(followed: Followed, lines: Line[], notices: string[]): Promise<number> {
-    const { disk, reader, filter } = followed;
+    const { disk, reader, filter, gaps } = followed;
     const { count, lost } = reader.read(this.buffer);
     if (lost > 0n) notices.push(this.options.format.lost(disk, lost));
     const passing = filter && (await filter.passing(this.buffer, count));
     if (passing && passing.gone > 0) notices.push(this.options.format.gone(disk, passing.gone));
     const offset = reader.epochRealtimeNs - reader.epochMonotonicNs;
     for (let index = 0; index < count; index++) {
+      for (const what of gaps.before(this.view, index * RECORD_BYTES))
+        lines.push({ disk, what, realtime: what.to + offset, offset });
       if (passing?.has(index) === false) continue;
-      const record = decodeRecord(this.view, index * RECORD_BYTES);
-      lines.push({ disk, record, realtime: record.arrival + offset });
+      const what = decodeRecord(this.view, index * RECORD_BYTES);
+      lines.push({ disk, what, realtime: what.arrival + offset, offset });
     }
     return count;
   }

@@ -1,5 +1,5 @@
 /** How the trace is printed: as aligned columns, or as JSON. */
-import type { Disk } from '../../contract/disk';
+import type { Disk, Gap } from '../../contract/disk';
 import type { TraceRecord } from '../../contract/trace';
 
 export interface TraceFormat {
@@ -11,6 +11,8 @@ export interface TraceFormat {
   lost(disk: Disk, count: bigint): string;
   /** The payloads of `count` requests, which the filter asks about, are no longer kept. */
   gone(disk: Disk, count: number): string;
+  /** Nobody served the disk: its daemon had died. `offset`: from CLOCK_MONOTONIC to the wall clock, ns. */
+  gap(disk: Disk, gap: Gap, offset: bigint): string;
   attached(disk: Disk): string;
   /** The disk was detached, or failed. */
   ended(disk: Disk, reason: string): string;

@@ -75,6 +75,8 @@ export function humanFormat(): TraceFormat {
       `--- ${disk.id}: ${count} ${count === 1n ? 'request' : 'requests'} lost: overwritten before this program read them`,
     gone: (disk, count) =>
       `--- ${disk.id}: ${count} ${count === 1 ? 'payload is' : 'payloads are'} no longer kept, so the filter cannot look into ${count === 1 ? 'it' : 'them'}`,
+    gap: (disk, { from, to }, offset) =>
+      `--- ${disk.id}: no daemon served from ${clockTime(from + offset)} to ${clockTime(to + offset)} (${duration(to - from)}); requests waited`,
     attached: (disk) =>
       `--- ${disk.id}: ${onOneLine(disk.imagePath)} at ${disk.device ?? disk.fuseFile ?? '?'}`,
     ended: (disk, reason) => `--- ${disk.id}: ${reason}`,

@@ -21,6 +21,15 @@ export function jsonFormat(): TraceFormat {
       }),
     lost: (disk, count) => encodeJson({ type: 'lost', disk: disk.id, count }),
     gone: (disk, count) => encodeJson({ type: 'gone', disk: disk.id, count }),
+    gap: (disk, { from, to }, offset) =>
+      encodeJson({
+        type: 'gap',
+        disk: disk.id,
+        time: isoTime(from + offset),
+        from,
+        to,
+        duration: to - from,
+      }),
     attached: (disk) =>
       encodeJson({
         type: 'attached',

@@ -9,6 +9,7 @@ import type { ReadPayload } from '../../filter/payload-answers';
 import type { Terminal } from '../terminal';
 import { BatchFilter } from './batch-filter';
 import type { TraceFormat } from './format';
+import { GapsPassed } from './gaps-passed';
 
 const BATCH_RECORDS = 8192;
 
@@ -31,6 +32,7 @@ export async function printCapture(file: CaptureFile, options: PrintOptions): Pr
   const buffer = new ArrayBuffer(BATCH_RECORDS * RECORD_BYTES);
   const view = new DataView(buffer);
   const offset = reader.epochRealtimeNs - reader.epochMonotonicNs;
+  const gaps = new GapsPassed(disk.gaps);
   let printed = 0;
   try {
     await terminal.print(...format.header(), format.attached(disk));
@@ -39,6 +41,8 @@ export async function printCapture(file: CaptureFile, options: PrintOptions): Pr
       const lines = lost > 0n ? [format.lost(disk, lost)] : [];
       const passing = filter && (await filter.passing(buffer, count));
       for (let index = 0; index < count && printed < most; index++) {
+        for (const gap of gaps.before(view, index * RECORD_BYTES))
+          lines.push(format.gap(disk, gap, offset));
         if (passing?.has(index) === false) continue;
         const record = decodeRecord(view, index * RECORD_BYTES);
         lines.push(format.request(disk, record, record.arrival + offset));

@@ -100,7 +100,9 @@ export class Recordings {
   }
 
   private launch(disk: Disk, wish: RecordingWish): Worker {
-    const { name, imagePath, device, size, readOnly, route, tracePath } = disk;
+    const { name, imagePath, device, size, readOnly, route, tracePath, gaps = [] } = disk;
+    // What begins now has nothing of the time before.
+    const isOfThePast = wish.past.kind !== 'none' && gaps.length > 0;
     const task: RecorderTask = {
       addonPath: addonPath(),
       tracePath,
@@ -119,6 +121,7 @@ export class Recordings {
         route,
         payloads: wish.payloads,
         startedAt: nanoseconds(BigInt(Date.now()) * 1_000_000n),
+        ...(isOfThePast ? { gaps } : {}),
       },
     };
     if (!existsSync(this.script)) {

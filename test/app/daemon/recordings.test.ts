@@ -1,13 +1,13 @@
 /** What becomes of a recording whose thread crashes: it is told, and nothing else is touched. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { captureDisk } from '../../../app/capture/capture-disk';
 import { CaptureFile } from '../../../app/capture/file';
 import { CaptureWriter } from '../../../app/capture/writer';
-import type { Recording } from '../../../app/contract/recording';
-import { diskId } from '../../../app/contract/units';
+import type { Recording, RecordingWish } from '../../../app/contract/recording';
+import { diskId, nanoseconds } from '../../../app/contract/units';
 import { Recordings } from '../../../app/daemon/recordings/recordings';
 import { checksum, header } from '../capture/support';
 
@@ -24,21 +24,30 @@ describe('a recording whose thread', () => {
   });
   afterEach(() => rmSync(directory, { recursive: true }));
 
-  async function begin(script: string): Promise<{ recordings: Recordings; begun: Recording }> {
+  async function begin(
+    script: string,
+    past: RecordingWish['past'] = { kind: 'none' },
+  ): Promise<{ recordings: Recordings; begun: Recording }> {
     const path = join(directory, 'thread.cjs');
     writeFileSync(path, script);
     const recordings = new Recordings((line) => logged.push(line), path);
-    const writer = await CaptureWriter.create(join(directory, 'd.bioscope'), header, checksum);
+    const writer = await CaptureWriter.create(
+      join(directory, 'd.bioscope'),
+      header,
+      checksum,
+      true,
+    );
     await writer.finish();
     const file = await CaptureFile.open(writer.path, checksum);
-    const disk = { ...captureDisk(file, diskId('d1'), 1), state: 'attached' as const };
+    const gaps = [{ from: nanoseconds(1n), to: nanoseconds(2n) }];
+    const disk = { ...captureDisk(file, diskId('d1'), 1), state: 'attached' as const, gaps };
     file.close();
     const begun = await recordings.start(disk, {
       disk: disk.id,
       path: join(directory, 'x.bioscope'),
       overwrite: false,
       payloads: 'none',
-      past: { kind: 'none' },
+      past,
       seconds: null,
       untilDisconnect: false,
     });
@@ -86,6 +95,23 @@ describe('a recording whose thread', () => {
   test('crashes before it has a file begins nothing', async () => {
     const refused = begin('throw new Error("no memory");');
     await expect(refused).rejects.toThrow('broke off: no memory');
+  });
+
+  test('is told when nobody served, where it is to have something of the past', async () => {
+    const script = [
+      "const { workerData: { path, header } } = require('node:worker_threads');",
+      "const text = JSON.stringify(header.gaps ?? null, (_, value) => typeof value === 'bigint' ? `${value}` : value);",
+      "require('node:fs').writeFileSync(path, text);",
+      say({ type: 'started' }),
+    ].join('\n');
+    const told = async (past: RecordingWish['past']) => {
+      await begin(script, past);
+      return JSON.parse(readFileSync(join(directory, 'x.bioscope'), 'utf8')) as unknown;
+    };
+    const gaps = [{ from: '1', to: '2' }];
+    expect(await told({ kind: 'none' })).toBeNull();
+    expect(await told({ kind: 'seconds', seconds: 5 })).toEqual(gaps);
+    expect(await told({ kind: 'requests', count: 5 })).toEqual(gaps);
   });
 
   test('leaves the others alone', async () => {

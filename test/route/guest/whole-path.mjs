@@ -150,6 +150,16 @@ const tests = {
     );
     const { completed } = await kernelStatus(disk.device);
     const lost = completed - rows.length;
+    const [{ gaps }] = await disks();
+    check(gaps.length > 0, 'no gap is known');
+    const kept = '/dev/shm/kept.bioscope';
+    await mustBioscope('record', '--last', '1000000', '-o', kept, disk.device);
+    for (const of of [['--no-follow', '--disk', disk.id], [kept]]) {
+      const lines = await mustBioscope('trace', '--json', ...of);
+      const told = lines.split('\n').filter((line) => line.startsWith('{"type":"gap"'));
+      check(told.length === gaps.length, `${told.length} of ${gaps.length} gaps: ${of}`);
+    }
+    rmSync(kept);
     return `${rows.length} rows of ${completed} requests that the kernel counts (${lost} were answered and not yet recorded as a daemon died, or are new)`;
   },
 
