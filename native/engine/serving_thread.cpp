@@ -4,6 +4,9 @@
 #include <link.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #include <atomic>
 #include <cerrno>
@@ -51,8 +54,25 @@ void lock_objects()
 }
 } // namespace
 
+void drop_memory_keys()
+{
+#if defined(__x86_64__)
+	unsigned a = 0;
+	unsigned b = 0;
+	unsigned c = 0;
+	unsigned d = 0;
+	// pkey_set() does not ask whether the processor and the kernel have keys.
+	if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (c & bit_OSPKE) == 0)
+		return;
+	constexpr int keys = 16;
+	for (int key = 1; key < keys; key++)
+		pkey_set(key, PKEY_DISABLE_ACCESS);
+#endif
+}
+
 void become_serving_thread()
 {
+	drop_memory_keys();
 	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) != 0)
 		note(first_flusher_error, errno);
 	char here = 0;

@@ -18,8 +18,17 @@ struct MemoryPromise {
 // Called by a serving thread as it begins: its allocations start no I/O
 // (PR_SET_IO_FLUSHER, which needs CAP_SYS_RESOURCE), and the part of its stack that
 // serving uses is locked. What fails is noted for memory_promise(), and serving
-// goes on without.
+// goes on without. Memory keys go back to what a process begins with: see
+// drop_memory_keys().
 void become_serving_thread();
+
+// V8 keeps its machine code behind a memory protection key, and every thread inherits the
+// register that says what it may do with it. A thread whose register is not as the kernel's
+// own has it loaded at every switch to it and from it, and the processor may have to forget
+// its translations (an emulated one does: half of a small request's time). A thread that
+// runs no JavaScript needs none of those keys. Of the calling thread; where there are no
+// keys nothing happens.
+void drop_memory_keys();
 
 // Locks `memory` as its pages are touched. What fails is noted likewise.
 void lock_memory(std::span<const std::byte> memory);

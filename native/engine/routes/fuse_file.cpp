@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "../error.h"
+#include "../serving_thread.h"
 #include "fuse_operations.h"
 
 namespace bioscope
@@ -149,6 +150,7 @@ void FuseFile::run(unsigned index)
 	snprintf(name.data(), name.size(), "fuse-%u", index);
 	pthread_setname_np(pthread_self(), name.data());
 	set_fuse_worker(&worker);
+	drop_memory_keys();
 	try {
 		while (!stop_.requested() && serve(worker)) {
 		}
