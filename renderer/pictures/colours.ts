@@ -1,6 +1,7 @@
 /** The theme's colours for what is drawn on canvases, which know no CSS. */
 import { useSyncExternalStore } from 'react';
 import { families } from '../trace/worker/derived/rows';
+import { onThemeChange, themeColour } from '../widgets/theme';
 
 const others = ['error', 'text', 'dim', 'faint', 'line', 'pane', 'background', 'accent'] as const;
 
@@ -9,11 +10,8 @@ export interface Colours extends Readonly<Record<(typeof others)[number], string
   readonly families: readonly string[];
 }
 
-const light = window.matchMedia('(prefers-color-scheme: light)');
-
 function read(): Colours {
-  const style = getComputedStyle(document.documentElement);
-  const token = (name: string): string => style.getPropertyValue(`--${name}`).trim();
+  const token = (name: string): string => themeColour(document.documentElement, name);
   const [error, text, dim, faint, line, pane, background, accent] = others.map(token);
   const words = { error, text, dim, faint, line, pane, background, accent };
   return { ...(words as Record<(typeof others)[number], string>), families: families.map(token) };
@@ -27,12 +25,10 @@ export function currentColours(): Colours {
 }
 
 function subscribe(listener: () => void): () => void {
-  const changed = () => {
+  return onThemeChange(() => {
     colours = null;
     listener();
-  };
-  light.addEventListener('change', changed);
-  return () => light.removeEventListener('change', changed);
+  });
 }
 
 export function useColours(): Colours {

@@ -423,6 +423,47 @@ describe.skipIf(browserPath === null)('the window (needs a Chromium)', () => {
     await expect.poll(async () => (await painted(5)).colour).not.toBe(await token('selection'));
   });
 
+  it('keeps to the colours that the system forces: what is selected, drawn and pressed is seen', async () => {
+    await open('quiet');
+    await page.emulateMedia({ colorScheme: 'dark', forcedColors: 'active' });
+    /** A colour as elements have it, "rgb(…)". */
+    const rgb = (colour: string) =>
+      page.evaluate((value) => {
+        const probe = document.body.appendChild(document.createElement('i'));
+        probe.style.cssText = `forced-color-adjust: none; color: ${value}`;
+        const { color } = getComputedStyle(probe);
+        probe.remove();
+        return color;
+      }, colour);
+    const styled = (place: Locator, name: 'color' | 'backgroundColor' | 'opacity') =>
+      place.evaluate((element, one) => getComputedStyle(element)[one], name);
+    const row = page.locator('[data-testid=trace-row][data-sequence="489"]');
+    await row.click({ position: { x: 30, y: 8 } });
+    const highlight = await rgb('Highlight');
+    await expect.poll(() => styled(row, 'backgroundColor')).toBe(highlight);
+    expect(await styled(row, 'color')).toBe(await rgb('HighlightText'));
+    expect(await styled(row, 'opacity')).toBe('1');
+    expect(await page.locator('.trace-canvas').isVisible()).toBe(false);
+    const write = page.getByTestId('filter-write');
+    await write.click();
+    expect(await styled(write, 'backgroundColor')).toBe(highlight);
+    // The map's words are on a canvas, which the system does not force.
+    const text = await rgb('CanvasText');
+    const words = page.locator('.map canvas').last();
+    const has = (colour: string) =>
+      words.evaluate((canvas: HTMLCanvasElement, wanted) => {
+        const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
+        for (let at = 0; at < data.length; at += 4)
+          if (data[at + 3]! > 99 && `rgb(${data.slice(at, at + 3).join(', ')})` === wanted)
+            return true;
+        return false;
+      }, colour);
+    await expect.poll(() => has(text)).toBe(true);
+    await page.getByTestId('picture-time').click();
+    const legend = page.locator('.time-chart figcaption .data').first();
+    await expect.poll(() => styled(legend, 'color')).toBe(await rgb('var(--read)'));
+  });
+
   it('sorts, and opens the menus of rows and columns, by keyboard', async () => {
     await open('quiet');
     const grid = page.getByTestId('trace-grid');

@@ -2,6 +2,7 @@
  * The rows on the screen: painted synchronously from the last frame
  * (row-painter.ts), with elements behind for those who do not look (row-mirror.ts).
  */
+import { onThemeChange } from '../../widgets/theme';
 import { VirtualScroller, wheelRows } from '../../widgets/virtual-scroller';
 import type { Column } from '../columns';
 import { noteOf } from '../marks';
@@ -30,8 +31,6 @@ interface DrawnRow extends PaintedRow {
   readonly isGone: boolean;
 }
 
-const light = window.matchMedia('(prefers-color-scheme: light)');
-
 export class TableView {
   readonly #session: TraceSession;
   readonly #grid: HTMLElement;
@@ -45,6 +44,7 @@ export class TableView {
   readonly #observer: ResizeObserver;
   readonly #row = new RowView();
   readonly #forgetLayout: () => void;
+  readonly #forgetTheme: () => void;
   #columns: readonly Column[] = [];
   #boxes: readonly ColumnBox[] = [];
   #visible = 1;
@@ -74,7 +74,7 @@ export class TableView {
     body.addEventListener('wheel', this.#wheel, { passive: false });
     body.addEventListener('pointermove', this.#hover);
     body.addEventListener('pointerleave', this.#leave);
-    light.addEventListener('change', this.#retheme);
+    this.#forgetTheme = onThemeChange(this.#retheme);
     document.fonts.addEventListener('loadingdone', this.#retheme);
     this.#arrange();
   }
@@ -85,7 +85,7 @@ export class TableView {
     this.#body.removeEventListener('wheel', this.#wheel);
     this.#body.removeEventListener('pointermove', this.#hover);
     this.#body.removeEventListener('pointerleave', this.#leave);
-    light.removeEventListener('change', this.#retheme);
+    this.#forgetTheme();
     document.fonts.removeEventListener('loadingdone', this.#retheme);
     this.#mirror.dispose();
     this.#canvas.remove();
