@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <utility>
 
 #include "../engine/error.h"
-#include "../engine/routes/dm_user_route.h"
 #include "../engine/routes/fuse_file.h"
 #include "../engine/trace_file.h"
 #include "convert.h"
@@ -18,6 +18,10 @@ namespace bioscope
 
 // The most that one call copies: what the contract allows a client to ask for.
 static constexpr uint64_t longest_read = 1 << 20;
+
+// Disks that other engines serve now: kept until this process ends.
+static std::mutex handed_over_mutex;
+static std::vector<std::shared_ptr<OpenDisk>> handed_over;
 
 static Napi::Value bigint(Napi::Env env, uint64_t value)
 {
@@ -38,6 +42,7 @@ void DiskObject::define(Napi::Env env)
 	     InstanceAccessor<&Self::image_kind>("imageKind"),
 	     InstanceMethod<&Self::start_fuse>("startFuse"),
 	     InstanceMethod<&Self::start_dm_user>("startDmUser"),
+	     InstanceMethod<&Self::take_over>("takeOver"),
 	     InstanceMethod<&Self::present_size>("presentSize"),
 	     InstanceMethod<&Self::take_present_size>("takePresentSize"),
 	     InstanceMethod<&Self::hand_over>("handOver"), InstanceMethod<&Self::ended>("ended"),
@@ -62,6 +67,7 @@ Napi::Value DiskObject::open(const Napi::CallbackInfo &info)
 	options.route = route == "dm-user" ? BIOSCOPE_ROUTE_DM_USER : BIOSCOPE_ROUTE_FUSE_LOOP;
 	options.trace_path = get_string(from, "tracePath");
 	options.resume_trace = get_boolean(from, "resumeTrace");
+	options.succeeds = from.Has("succeeds") && get_boolean(from, "succeeds");
 	options.workers = static_cast<unsigned>(get_integer(from, "threads", 1, trace_ring_limit));
 	options.ring_capacity = get_integer(from, "ringCapacity", 2, trace_capacity_limit);
 	options.payload_limit = get_integer(from, "payloadLimit", 0, 1ULL << 40);
@@ -72,7 +78,9 @@ Napi::Value DiskObject::open(const Napi::CallbackInfo &info)
 	using Open = std::shared_ptr<OpenDisk>;
 	auto work = [=]() -> Open {
 		auto open = std::make_shared<OpenDisk>();
-		std::unique_ptr<RawFile> image = RawFile::open(image_path, read_only);
+		std::unique_ptr<RawFile> image =
+		    (options.succeeds ? RawFile::open_unlocked : RawFile::open)(image_path,
+										read_only);
 		open->image = image.get();
 		open->disk = std::make_unique<Disk>(std::move(image), options);
 		publish_payloads(options.trace_path, {open, &open->disk->payloads()});
@@ -204,13 +212,34 @@ Napi::Value DiskObject::start_dm_user(const Napi::CallbackInfo &info)
 
 	Napi::ThreadSafeFunction end;
 	options.on_end = on_end(env, end);
+	options.waits = open->disk->options().succeeds;
+	const bool waits = options.waits;
 	try {
-		open->route = std::make_unique<DmUserRoute>(*open->disk, std::move(options));
+		auto route = std::make_unique<DmUserRoute>(*open->disk, std::move(options));
+		open->waiting = waits ? route.get() : nullptr;
+		open->route = std::move(route);
 	} catch (...) {
 		end.Release();
 		throw make_error(env, current_failure());
 	}
 	return start_route(env, std::move(open), end);
+}
+
+Napi::Value DiskObject::take_over(const Napi::CallbackInfo &info)
+{
+	Napi::Env env = info.Env();
+	const std::shared_ptr<OpenDisk> &open = open_disk(env);
+	DmUserRoute *route = std::exchange(open->waiting, nullptr);
+	if (route == nullptr)
+		throw make_error(env, EINVAL, "takeOver", {});
+	try {
+		open->image->lock();
+		open->disk->take_over();
+	} catch (...) {
+		throw make_error(env, current_failure());
+	}
+	route->go();
+	return env.Undefined();
 }
 
 Napi::Value DiskObject::present_size(const Napi::CallbackInfo &info)
@@ -321,15 +350,29 @@ Napi::Value DiskObject::flush(const Napi::CallbackInfo &info)
 
 Napi::Value DiskObject::close(const Napi::CallbackInfo &info)
 {
-	return end_disk(info.Env(), true);
+	return end_disk(info.Env(), [](std::shared_ptr<OpenDisk> open) {
+		if (open->route)
+			open->route->stop();
+		open->disk->close_trace();
+		// A readImage() that is still running keeps the image until it is done.
+	});
 }
 
 Napi::Value DiskObject::hand_over(const Napi::CallbackInfo &info)
 {
-	return end_disk(info.Env(), false);
+	return end_disk(info.Env(), [](std::shared_ptr<OpenDisk> open) {
+		if (open->route)
+			open->route->stop();
+		if (open->image->block_device())
+			return; // is the next engine's once it is closed
+		open->image->unlock();
+		// Nobody waits while tens of MiB are given back: this process is about to end.
+		std::lock_guard lock(handed_over_mutex);
+		handed_over.push_back(std::move(open));
+	});
 }
 
-Napi::Value DiskObject::end_disk(Napi::Env env, bool trace_is_complete)
+Napi::Value DiskObject::end_disk(Napi::Env env, std::function<void(std::shared_ptr<OpenDisk>)> end)
 {
 	if (!open_) {
 		auto deferred = Napi::Promise::Deferred::New(env);
@@ -340,13 +383,8 @@ Napi::Value DiskObject::end_disk(Napi::Env env, bool trace_is_complete)
 	tail_ = open_->image->tail();
 	auto open = std::exchange(open_, nullptr);
 	Unref();
-	auto work = [open, trace_is_complete]() mutable -> Done {
-		if (open->route)
-			open->route->stop();
-		if (trace_is_complete)
-			open->disk->close_trace();
-		// A readImage() that is still running keeps the image until it is done.
-		open.reset();
+	auto work = [open = std::move(open), end = std::move(end)]() mutable -> Done {
+		end(std::move(open));
 		return {};
 	};
 	auto ending = ending_;
@@ -354,7 +392,6 @@ Napi::Value DiskObject::end_disk(Napi::Env env, bool trace_is_complete)
 		ending->settle(on, {});
 		return on.Undefined();
 	};
-	open.reset();
 	return Task<Done>::run(env, std::move(work), convert);
 }
 

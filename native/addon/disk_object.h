@@ -12,6 +12,7 @@
 
 #include "../engine/backends/raw_file.h"
 #include "../engine/disk.h"
+#include "../engine/routes/dm_user_route.h"
 #include "../engine/routes/route.h"
 
 namespace bioscope
@@ -23,6 +24,7 @@ struct OpenDisk {
 	std::unique_ptr<Disk> disk;
 	RawFile *image = nullptr; // the disk's backend
 	std::unique_ptr<Route> route;
+	DmUserRoute *waiting = nullptr; // the route, until take_over()
 };
 
 class DiskObject : public Napi::ObjectWrap<DiskObject>
@@ -50,6 +52,7 @@ private:
 	Napi::Value image_kind(const Napi::CallbackInfo &info);
 	Napi::Value start_fuse(const Napi::CallbackInfo &info);
 	Napi::Value start_dm_user(const Napi::CallbackInfo &info);
+	Napi::Value take_over(const Napi::CallbackInfo &info);
 	Napi::Value present_size(const Napi::CallbackInfo &info);
 	Napi::Value take_present_size(const Napi::CallbackInfo &info);
 	Napi::Value hand_over(const Napi::CallbackInfo &info);
@@ -67,8 +70,8 @@ private:
 	// Starts `open->route` off the event loop.
 	static Napi::Value start_route(Napi::Env env, std::shared_ptr<OpenDisk> open,
 				       Napi::ThreadSafeFunction end);
-	// Ends the route and closes the image; the trace too, if it is complete.
-	Napi::Value end_disk(Napi::Env env, bool trace_is_complete);
+	// Runs `end` off the event loop; the disk is closed from this call on.
+	Napi::Value end_disk(Napi::Env env, std::function<void(std::shared_ptr<OpenDisk>)> end);
 	// The disk, or a JavaScript Error EBADF once close() was called.
 	const std::shared_ptr<OpenDisk> &open_disk(Napi::Env env) const;
 

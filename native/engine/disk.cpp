@@ -16,24 +16,35 @@ static const DiskOptions &checked(const DiskOptions &options)
 {
 	if (options.workers == 0 || options.workers > trace_ring_limit)
 		throw_error(EINVAL, "number of engine threads");
+	if (options.succeeds && !options.resume_trace)
+		throw_error(EINVAL, "a trace to go on with");
 	return options;
 }
 
 static std::unique_ptr<TraceFile> trace_of(const DiskOptions &options)
 {
 	if (options.resume_trace)
-		return TraceFile::resume(options.trace_path, options.number, options.workers,
-					 options.ring_capacity);
+		return (options.succeeds ? TraceFile::prepare : TraceFile::resume)(
+		    options.trace_path, options.number, options.workers, options.ring_capacity);
 	return std::make_unique<TraceFile>(options.trace_path, options.number, options.workers,
 					   options.ring_capacity);
 }
 
 Disk::Disk(std::unique_ptr<Backend> backend, const DiskOptions &options)
     : options_(checked(options)), backend_(std::move(backend)), trace_(trace_of(options)),
+      trace_is_ours_(!options.succeeds),
       payloads_(options.workers, options.trace ? options.payload_limit : 0)
 {
 	for (unsigned index = 0; index < options.workers; index++)
 		workers_.push_back(std::make_unique<Worker>(*this, index));
+	if (trace_is_ours_)
+		next_sequence_ = trace_->last_sequence() + 1;
+}
+
+void Disk::take_over()
+{
+	trace_->take_over();
+	trace_is_ours_ = true;
 	next_sequence_ = trace_->last_sequence() + 1;
 }
 
@@ -69,7 +80,8 @@ void Disk::lock_memory()
 
 void Disk::close_trace()
 {
-	trace_->close();
+	if (trace_is_ours_)
+		trace_->close();
 }
 
 Worker::Worker(Disk &disk, unsigned index) : disk_(disk), index_(index)

@@ -23,7 +23,8 @@ struct DiskOptions {
 	uint8_t route = BIOSCOPE_ROUTE_FUSE_LOOP;
 	unsigned workers = 4;                 // engine threads, each with a ring
 	std::string trace_path;               // the trace file; must not exist yet,
-	bool resume_trace = false;            // unless it is to be gone on with
+	bool resume_trace = false;            // unless it is to be gone on with,
+	bool succeeds = false;                // from when take_over() is called
 	uint64_t ring_capacity = 1 << 16;     // records, a power of two
 	uint64_t payload_limit = 64ULL << 20; // bytes over all workers; 0 keeps none
 	bool trace = true;                    // false: no records, no payloads
@@ -45,6 +46,10 @@ public:
 	Disk(std::unique_ptr<Backend> backend, const DiskOptions &options);
 	~Disk();
 
+	// Goes on with the trace of another engine, which must not write any more. With the
+	// option `succeeds`: once, before the first request.
+	void take_over();
+
 	Backend &backend() { return *backend_; }
 	const DiskOptions &options() const { return options_; }
 	// The worker of engine thread `index`; used by that thread alone.
@@ -56,7 +61,8 @@ public:
 	// Locks the rings and the payloads into memory, as their pages are touched; see
 	// serving_thread.h for what becomes of a failure.
 	void lock_memory();
-	// Marks the trace as complete. After the last worker has ended.
+	// Marks the trace as complete, where it is this engine's. After the last worker
+	// has ended.
 	void close_trace();
 
 private:
@@ -65,6 +71,7 @@ private:
 	DiskOptions options_;
 	std::unique_ptr<Backend> backend_;
 	std::unique_ptr<TraceFile> trace_;
+	bool trace_is_ours_ = true;
 	PayloadStore payloads_;
 	std::vector<std::unique_ptr<Worker>> workers_;
 	std::atomic<uint64_t> next_sequence_{1};

@@ -91,12 +91,18 @@ TraceFile::TraceFile(std::byte *base, uint32_t ring_count, uint64_t ring_capacit
       ring_bytes_(trace_ring_bytes(ring_capacity)), heads_(std::make_unique<Head[]>(ring_count))
 {
 	bytes_ = BIOSCOPE_TRACE_HEADER_BYTES + ring_count * ring_bytes_;
-	for (uint32_t index = 0; index < ring_count; index++)
-		heads_[index].value = std::atomic_ref(*ring(index)).load(std::memory_order_acquire);
 }
 
 std::unique_ptr<TraceFile> TraceFile::resume(const std::string &path, uint32_t disk,
 					     uint32_t ring_count, uint64_t ring_capacity)
+{
+	auto trace = prepare(path, disk, ring_count, ring_capacity);
+	trace->take_over();
+	return trace;
+}
+
+std::unique_ptr<TraceFile> TraceFile::prepare(const std::string &path, uint32_t disk,
+					      uint32_t ring_count, uint64_t ring_capacity)
 {
 	int fd = open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
@@ -124,12 +130,18 @@ std::unique_ptr<TraceFile> TraceFile::resume(const std::string &path, uint32_t d
 		fail(errno, "mmap");
 	::close(fd);
 	auto *base = static_cast<std::byte *>(map);
+	return std::unique_ptr<TraceFile>(new TraceFile(base, ring_count, ring_capacity));
+}
+
+void TraceFile::take_over()
+{
+	for (uint32_t index = 0; index < ring_count_; index++)
+		heads_[index].value = std::atomic_ref(*ring(index)).load(std::memory_order_acquire);
 	auto *pid =
-	    reinterpret_cast<uint32_t *>(base + offsetof(bioscope_trace_header, daemon_pid));
-	auto *state = reinterpret_cast<uint32_t *>(base + offsetof(bioscope_trace_header, state));
+	    reinterpret_cast<uint32_t *>(base_ + offsetof(bioscope_trace_header, daemon_pid));
+	auto *state = reinterpret_cast<uint32_t *>(base_ + offsetof(bioscope_trace_header, state));
 	std::atomic_ref(*pid).store(static_cast<uint32_t>(getpid()), std::memory_order_relaxed);
 	std::atomic_ref(*state).store(BIOSCOPE_TRACE_OPEN, std::memory_order_release);
-	return std::unique_ptr<TraceFile>(new TraceFile(base, ring_count, ring_capacity));
 }
 
 uint64_t *TraceFile::ring(uint32_t index) const

@@ -37,6 +37,12 @@ public:
 	// std::system_error; EBADMSG if the file is not one of this shape.
 	static std::unique_ptr<TraceFile> resume(const std::string &path, uint32_t disk,
 						 uint32_t ring_count, uint64_t ring_capacity);
+	// The same while that engine writes still: nothing is written before take_over().
+	static std::unique_ptr<TraceFile> prepare(const std::string &path, uint32_t disk,
+						  uint32_t ring_count, uint64_t ring_capacity);
+	// Goes on where the other engine, which must not write any more, has ended. Before
+	// the first append.
+	void take_over();
 	~TraceFile();
 	TraceFile(const TraceFile &) = delete;
 	TraceFile &operator=(const TraceFile &) = delete;

@@ -2,10 +2,13 @@
 // The channels of a target as one route, and what a next engine goes on with.
 #include "support.h"
 
+#include <array>
+#include <chrono>
 #include <condition_variable>
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <thread>
 
 #include <sys/socket.h>
 
@@ -216,4 +219,91 @@ TEST_CASE("raw file: it takes the size that the image has now when it is told to
 	std::filesystem::resize_file(path, 100);
 	CHECK(error_of([&] { file->take_present_size(); }) == ENODATA);
 	CHECK(file->size() == 16384);
+}
+
+TEST_CASE("dm-user route: one that waits reads nothing before it may")
+{
+	RouteFixture fixture(2, 4);
+	DmUserRouteOptions options = fixture.options();
+	options.waits = true;
+	fixture.route = std::make_unique<DmUserRoute>(*fixture.disk, std::move(options));
+	auto &route = static_cast<DmUserRoute &>(*fixture.route);
+	route.start();
+	fixture.ask(0, 7, DM_USER_REQUEST_READ, 4096);
+	fixture.ask(1, 8, DM_USER_REQUEST_READ, 4096);
+	std::this_thread::sleep_for(std::chrono::milliseconds(20));
+	CHECK(fixture.disk->counters().reads == 0);
+	CHECK(fixture.disk->counters().in_flight == 0);
+	route.go();
+	CHECK(fixture.answer(0, 7) == DM_USER_RESPONSE_SUCCESS);
+	CHECK(fixture.answer(1, 8) == DM_USER_RESPONSE_SUCCESS);
+}
+
+TEST_CASE("dm-user route: one that waits can be stopped, and what it never read is still there")
+{
+	RouteFixture fixture(1, 2);
+	DmUserRouteOptions options = fixture.options();
+	options.waits = true;
+	int left = dup(fixture.descriptors[0]);
+	fixture.route = std::make_unique<DmUserRoute>(*fixture.disk, std::move(options));
+	fixture.route->start();
+	fixture.ask(0, 7, DM_USER_REQUEST_READ, 4096);
+	fixture.route->stop();
+	CHECK(fixture.end().empty());
+	dm_user_message message{};
+	CHECK(recv(left, &message, sizeof(message), MSG_DONTWAIT) == sizeof(message));
+	CHECK(message.sequence == 7);
+	close(left);
+}
+
+TEST_CASE("succession: the next engine opens image and trace while the old one serves still")
+{
+	TemporaryDirectory directory;
+	const std::string path = directory / "image";
+	make_image(path, 1 << 20);
+	DiskOptions options;
+	options.number = 3;
+	options.workers = 2;
+	options.trace_path = directory / "trace";
+	options.ring_capacity = 64;
+	options.payload_limit = 0;
+	auto image = RawFile::open(path, false);
+	RawFile &old_image = *image;
+	Disk old(std::move(image), options);
+	auto serve = [](Disk &disk) {
+		Request request{};
+		request.operation = Operation::flush;
+		InFlight flight = disk.worker(0).arrive(request);
+		int error = disk.worker(0).execute(flight, {});
+		disk.worker(0).complete(flight, error, {});
+		return flight.sequence;
+	};
+	CHECK(serve(old) == 1);
+
+	DiskOptions next_options = options;
+	next_options.succeeds = true;
+	CHECK(error_of([&] {
+		      Disk without_a_trace(RawFile::open_unlocked(path, false), next_options);
+	      }) == EINVAL);
+	next_options.resume_trace = true;
+	auto next_image = RawFile::open_unlocked(path, false);
+	RawFile &locks = *next_image;
+	Disk next(std::move(next_image), next_options);
+	CHECK(error_of([&] { locks.lock(); }) == EAGAIN);
+	CHECK(serve(old) == 2);
+	next.close_trace(); // is not its own yet
+	TraceReader reader(options.trace_path, TraceReader::From::oldest);
+	CHECK_FALSE(reader.closed());
+
+	std::filesystem::resize_file(path, 2 << 20); // since it was opened
+	old_image.unlock();
+	locks.lock();
+	next.take_over();
+	CHECK(next.backend().size() == 2 << 20);
+	CHECK(serve(next) == 3);
+	std::array<bioscope_trace_record, 8> records{};
+	CHECK(reader.read(records).count == 3);
+	next.close_trace();
+	CHECK(reader.closed());
+	CHECK(error_of([&] { RawFile::open(path, false); }) == EAGAIN);
 }

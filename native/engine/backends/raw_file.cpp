@@ -20,8 +20,8 @@
 namespace bioscope
 {
 
-// Opens, checks and locks. Looks before it opens: opening some special files
-// (a tape, a pipe) has effects of its own.
+// Opens and checks. Looks before it opens: opening some special files (a tape, a pipe)
+// has effects of its own.
 int RawFile::open_image(const std::string &path, bool read_only, uint64_t &bytes,
 			bool &block_device)
 {
@@ -56,10 +56,6 @@ int RawFile::open_image(const std::string &path, bool read_only, uint64_t &bytes
 			fail(errno, "BLKGETSIZE64");
 	} else if (S_ISREG(status.st_mode)) {
 		bytes = static_cast<uint64_t>(status.st_size);
-		// A file system without locks cannot have the image locked elsewhere.
-		if (flock(fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0 &&
-		    errno != EOPNOTSUPP && errno != ENOLCK && errno != ENOSYS)
-			fail(errno, "flock");
 	} else {
 		fail(EINVAL, "open");
 	}
@@ -68,12 +64,41 @@ int RawFile::open_image(const std::string &path, bool read_only, uint64_t &bytes
 	return fd;
 }
 
+static void lock_file(int fd, bool read_only, const std::string &path)
+{
+	// A file system without locks cannot have the image locked elsewhere.
+	if (flock(fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0 && errno != EOPNOTSUPP &&
+	    errno != ENOLCK && errno != ENOSYS)
+		throw_error(errno, "flock", path);
+}
+
 std::unique_ptr<RawFile> RawFile::open(const std::string &path, bool read_only)
+{
+	std::unique_ptr<RawFile> image = open_unlocked(path, read_only);
+	if (!image->block_device_)
+		lock_file(image->fd_, read_only, path);
+	return image;
+}
+
+std::unique_ptr<RawFile> RawFile::open_unlocked(const std::string &path, bool read_only)
 {
 	uint64_t bytes = 0;
 	bool block_device = false;
 	int fd = open_image(path, read_only, bytes, block_device);
 	return std::unique_ptr<RawFile>(new RawFile(fd, bytes, read_only, block_device));
+}
+
+void RawFile::lock()
+{
+	if (!block_device_)
+		lock_file(fd_, read_only_, {});
+	take_present_size();
+}
+
+void RawFile::unlock()
+{
+	if (!block_device_)
+		flock(fd_, LOCK_UN);
 }
 
 RawFile::RawFile(int fd, uint64_t bytes, bool read_only, bool block_device)

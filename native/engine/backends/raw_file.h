@@ -30,6 +30,12 @@ public:
 	// process has it locked, EBUSY for a claimed block device, EISDIR, EINVAL for
 	// other things that are not images, ENODATA when not even one sector fits.
 	static std::unique_ptr<RawFile> open(const std::string &path, bool read_only);
+	// The same for a file that another engine has locked still: lock() before it is used.
+	static std::unique_ptr<RawFile> open_unlocked(const std::string &path, bool read_only);
+	// Locks a file, and takes the size it has now. Throws as open() does.
+	void lock();
+	// Gives a file's lock to the next engine. It is not used any more.
+	void unlock();
 	~RawFile() override;
 	RawFile(const RawFile &) = delete;
 	RawFile &operator=(const RawFile &) = delete;
@@ -60,6 +66,7 @@ protected:
 	// that cannot do it.
 	virtual int allocate(int mode, uint64_t offset, uint64_t length);
 
+	// Without the lock of a file.
 	static int open_image(const std::string &path, bool read_only, uint64_t &bytes,
 			      bool &block_device);
 

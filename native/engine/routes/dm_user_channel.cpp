@@ -132,17 +132,36 @@ DmUserChannel::~DmUserChannel()
 		thread_.join();
 }
 
-void DmUserChannel::start(std::function<void(const ChannelEnd &)> on_end)
+void DmUserChannel::start(std::function<void(const ChannelEnd &)> on_end, bool waits)
 {
 	on_end_ = std::move(on_end);
+	waits_ = waits;
 	SignalsBlocked inherited_by_the_threads;
 	slow_lane_.start();
 	thread_ = std::thread(&DmUserChannel::run, this);
 }
 
+void DmUserChannel::go()
+{
+	waits_ = false;
+	waits_.notify_all();
+}
+
+void DmUserChannel::begin_stop()
+{
+	stop_.request();
+	go();
+	if (!thread_.joinable())
+		return;
+	std::lock_guard lock(end_mutex_);
+	if (!ended_)
+		ChannelStop::interrupt(thread_.native_handle());
+}
+
 void DmUserChannel::stop()
 {
 	stop_.request();
+	go();
 	if (!thread_.joinable())
 		return;
 	std::unique_lock lock(end_mutex_);
@@ -165,6 +184,7 @@ void DmUserChannel::run()
 	pthread_setname_np(pthread_self(), "channel");
 	become_serving_thread();
 	lock_memory(parser_.memory());
+	waits_.wait(true);
 	ChannelEnd end;
 	try {
 		end = serve_until_end();

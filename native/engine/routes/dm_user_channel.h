@@ -3,6 +3,7 @@
 // thread and its slow lane. The protocol is in native/wire/dm-user.h.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <functional>
@@ -51,8 +52,12 @@ public:
 
 	// Starts both threads. Once. Throws std::system_error. `on_end` is called on the
 	// channel's own thread when it has ended and its descriptor is closed, so that the
-	// kernel has what it held for others.
-	void start(std::function<void(const ChannelEnd &)> on_end = {});
+	// kernel has what it held for others. With `waits` nothing is read before go().
+	void start(std::function<void(const ChannelEnd &)> on_end = {}, bool waits = false);
+	// Lets the channel read. Any thread.
+	void go();
+	// The beginning of stop(), without waiting for the end. Any thread.
+	void begin_stop();
 	// Answers every request that has wholly arrived, then ends the channel, also
 	// while it waits in read(). Returns when it has ended. A reader that the
 	// kernel does not let go even for a signal (seen with the first dm-user
@@ -104,6 +109,7 @@ private:
 
 	std::function<void(const ChannelEnd &)> on_end_;
 	std::thread thread_;
+	std::atomic<bool> waits_{false}; // for go()
 	std::mutex end_mutex_;
 	std::condition_variable ended_changed_;
 	bool ended_ = false; // guarded by end_mutex_, as is end_

@@ -13,7 +13,7 @@ namespace bioscope
 {
 
 DmUserRoute::DmUserRoute(Disk &disk, DmUserRouteOptions options)
-    : on_end_(std::move(options.on_end))
+    : on_end_(std::move(options.on_end)), waits_(options.waits)
 {
 	std::vector<std::unique_ptr<ChannelPort>> ports;
 	for (int descriptor : options.channels)
@@ -38,7 +38,8 @@ void DmUserRoute::start()
 	running_ = channels_.size();
 	try {
 		for (auto &channel : channels_)
-			channel->start([this](const ChannelEnd &end) { channel_ended(end); });
+			channel->start([this](const ChannelEnd &end) { channel_ended(end); },
+				       waits_);
 	} catch (...) {
 		// Those that run shall not report the end of a route that never began.
 		{
@@ -50,9 +51,18 @@ void DmUserRoute::start()
 	}
 }
 
+void DmUserRoute::go()
+{
+	for (auto &channel : channels_)
+		channel->go();
+}
+
 void DmUserRoute::stop()
 {
 	std::lock_guard one_at_a_time(stopping_);
+	// All at once: the next engine may be waiting for the last of them.
+	for (auto &channel : channels_)
+		channel->begin_stop();
 	for (auto &channel : channels_)
 		channel->stop();
 }

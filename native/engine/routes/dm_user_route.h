@@ -22,6 +22,8 @@ struct DmUserRouteOptions {
 	// Called once, when the last channel has ended: empty when the target is gone or
 	// the route was stopped, else what went wrong first.
 	std::function<void(const std::string &)> on_end;
+	// Nothing is read before go(): another engine serves the target still.
+	bool waits = false;
 };
 
 // A channel that fails is closed, so that the kernel hands its requests to the
@@ -37,6 +39,8 @@ public:
 	DmUserRoute &operator=(const DmUserRoute &) = delete;
 
 	void start() override;
+	// Lets the channels read. After start(). Any thread.
+	void go();
 	// Every request that has wholly arrived is answered; the rest goes back to the
 	// kernel's queue as the descriptors are closed, for whoever opens a channel next.
 	void stop() override;
@@ -45,6 +49,7 @@ private:
 	void channel_ended(const ChannelEnd &end);
 
 	std::function<void(const std::string &)> on_end_;
+	const bool waits_;
 	std::vector<std::unique_ptr<DmUserChannel>> channels_;
 	std::mutex stopping_; // held by the one that starts or ends the channels
 	std::mutex mutex_;    // guards what follows
