@@ -23,6 +23,11 @@ export interface DiskOptions {
    * stay, sequences and readers go on. EBADMSG when it has another shape.
    */
   readonly resumeTrace: boolean;
+  /**
+   * With `resumeTrace`: another engine serves the image still. Until `takeOver` it is not
+   * locked, nothing is written to the trace, and a route that is started reads nothing.
+   */
+  readonly succeeds?: boolean;
   /** Engine threads, each with a ring of its own: 1 … 64. */
   readonly threads: number;
   /** Records a ring, a power of two. */
@@ -73,6 +78,11 @@ export interface NativeDisk {
    * from the call on.
    */
   startDmUser(options: { readonly channels: readonly number[] }): Promise<void>;
+  /**
+   * With the option `succeeds`, once the route is started and the other engine has ended:
+   * serves from now on. Throws EAGAIN where somebody else has the image locked.
+   */
+  takeOver(): void;
   /** Whole sectors of the image as it is now, in bytes. Cheap. */
   presentSize(): bigint;
   /** Takes that size: requests beyond it fail from now on. ENODATA below one sector. */
@@ -152,6 +162,12 @@ export type PackColumns = (
   into: ArrayBuffer,
 ) => number;
 
+/**
+ * Packs the first `count` of `records` (as `read` of a trace gives them) like
+ * PackColumns. RangeError when there are fewer.
+ */
+export type PackRecords = (records: ArrayBuffer, count: number, into: ArrayBuffer) => number;
+
 export interface LoopStatus {
   /** st_dev and st_ino of the backing file. */
   readonly backingDevice: bigint;
@@ -173,6 +189,7 @@ export interface NativeAddon extends HelperSockets {
   crc32c(bytes: Uint8Array, before: number): number;
   /** With memory of its own: one for each caller. */
   makeColumnPacker(): PackColumns;
+  makeRecordPacker(): PackRecords;
   /**
    * What of the dm-user route's promises could not be kept in this process, as the
    * errno of the first failure: serving threads as I/O flushers, memory locked.

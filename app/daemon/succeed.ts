@@ -1,8 +1,8 @@
 /**
  * A planned change of daemons, from the new one's side. All that takes time is done
- * while the old one serves still: this process is up, the engine is loaded, the
- * channels are open, the images are looked at. Between its last answer and our first
- * read there is only their opening, since the old daemon has them locked.
+ * while the old one serves still: this process is up, the channels and the images are open,
+ * the engine's threads wait. Between the old daemon's last answer and our first read are
+ * its word that it is done, and the locks. Whatever else there is to do comes later.
  */
 import type { NativeAddon } from '../addon/addon';
 import { DaemonClient } from '../client/daemon-client';
@@ -24,22 +24,33 @@ export async function succeed(
   if (client === null) return null;
   try {
     const { pid } = await client.hello();
-    const opened = await openAll(disks, paths, log);
-    await addon.lockCode();
-    await client.invoke('handOver', {});
-    return { pid, diedAt: null, opened };
+    const { resuming } = disks.targets;
+    const prepared = new Map<string, PreparedTarget>();
+    try {
+      await prepareAll(disks, prepared, paths, log);
+      await addon.lockCode();
+      await client.invoke('handOver', {});
+    } catch (thrown) {
+      await resuming.abandon(prepared);
+      throw thrown;
+    }
+    return { pid, diedAt: null, opened: resuming.takeOver(prepared) };
   } finally {
     client.close();
   }
 }
 
-async function openAll(disks: DiskTable, paths: RuntimePaths, log: Log) {
-  const opened = new Map<string, PreparedTarget>();
+async function prepareAll(
+  disks: DiskTable,
+  prepared: Map<string, PreparedTarget>,
+  paths: RuntimePaths,
+  log: Log,
+): Promise<void> {
   for (const saved of readState(paths.state, log)?.disks ?? []) {
-    const { disk, target } = saved;
+    const { target } = saved;
     if (!target || !goesOn(saved)) continue;
     try {
-      opened.set(target.tag, await disks.targets.resuming.prepare({ disk, target }));
+      prepared.set(target.tag, await disks.targets.resuming.prepare({ ...saved, target }));
     } catch (thrown) {
       throw new BioscopeError(
         'DISK_FAILED',
@@ -48,5 +59,4 @@ async function openAll(disks: DiskTable, paths: RuntimePaths, log: Log) {
       );
     }
   }
-  return opened;
 }

@@ -48,7 +48,7 @@ export async function adoptTarget(
   const entry = table.reserve(image);
   entry.target = saved;
   const opening = openChannels(access.dmUser(), saved).then((channels) => ({
-    state,
+    state: Promise.resolve(state),
     isOld: false,
     channels,
   }));

@@ -24,6 +24,8 @@ export interface AttachRequest {
   readonly options: TraceOptions;
   /** Goes on with the trace of a daemon that is gone. */
   readonly resumeTrace?: boolean;
+  /** Of one that serves still: see `takeOver` of NativeDisk. */
+  readonly succeeds?: boolean;
 }
 
 export interface Attached {
@@ -57,7 +59,7 @@ export async function openImage(
   addon: NativeAddon,
   route: RouteName,
 ): Promise<NativeDisk> {
-  const { image, number, tracePath, options, resumeTrace = false } = request;
+  const { image, number, tracePath, options, resumeTrace = false, succeeds = false } = request;
   // Its name is never used twice, so a file there is a leftover of a state that was lost.
   if (!resumeTrace) await rm(tracePath, { force: true });
   try {
@@ -68,6 +70,7 @@ export async function openImage(
       route,
       tracePath,
       resumeTrace,
+      succeeds,
       ...options,
     });
   } catch (thrown) {

@@ -8,7 +8,7 @@ import type { TargetState } from '../../privileged/targets';
 import { BioscopeError, toErrorValue } from '../../contract/errors';
 import type { Nanoseconds } from '../../contract/units';
 import { quote } from '../images/image-errors';
-import { serveTarget, type DmUserOptions } from '../routes/dm-user-route';
+import { readTarget, settleTarget, type DmUserOptions } from '../routes/dm-user-route';
 import type { SavedTarget } from '../routes/route';
 import { openImage, type AttachRequest, type Attached } from './attach-disk';
 
@@ -18,15 +18,28 @@ export interface ResumeRequest extends AttachRequest {
   readonly size: bigint;
   /** Being opened while the image is; null where the target is gone. */
   readonly opening: Promise<OpenedTarget | null>;
+  /** It is served already. */
+  readonly serving?: Serving | undefined;
 }
 
 /** A target with its channels open. */
 export interface OpenedTarget {
-  readonly state: TargetState;
+  /** Null when it is gone. May be heard of only after its requests are served. */
+  readonly state: Promise<TargetState | null>;
   /** Another daemon has served it since the state was asked for. */
   readonly isOld: boolean;
   /** Empty once the engine owns them. */
   readonly channels: number[];
+}
+
+/** An engine whose threads are ready to serve a target. */
+export interface ReadyEngine {
+  readonly native: NativeDisk;
+  readonly tracePath: string;
+}
+
+export interface Serving extends ReadyEngine {
+  readonly since: Nanoseconds;
 }
 
 /** While they are open the module takes the target for served. */
@@ -34,15 +47,12 @@ export function closeChannels(opened: OpenedTarget | null | undefined): void {
   opened?.channels.splice(0).forEach((channel) => closeSync(channel));
 }
 
-export interface Resumed extends Attached {
-  readonly tracePath: string;
-  /** From when on it is served. */
-  readonly since: Nanoseconds;
-}
+export interface Resumed extends Attached, Serving {}
 
 /**
  * All or nothing, and the target stays whatever happens. With `resumeTrace` the trace
  * goes on in its file, and in a fresh one beside it if that has another shape.
+ * Serves first, and asks how the target stands afterwards: its requests wait meanwhile.
  * Throws BioscopeError; channels that the engine has not taken are then the caller's to close.
  */
 export async function resumeDisk(
@@ -50,14 +60,25 @@ export async function resumeDisk(
   addon: NativeAddon,
   options: DmUserOptions,
 ): Promise<Resumed> {
-  const { native, tracePath } = await reopenImage(request, addon, options);
+  const { serving } = request;
+  const { native, tracePath } = serving ?? (await reopenImage(request, addon, options));
   try {
     const opened = await request.opening;
-    if (opened === null) throw new BioscopeError('DISK_FAILED', 'The target is gone.');
-    // What was asked before a hand-over may be an old size: the old daemon ended its changes first.
-    const size = opened.isOld ? request.size : opened.state.sectors * 512n;
+    if (opened === null) throw gone();
+    let { size } = request;
+    const takeSize = async () => {
+      const state = await opened.state;
+      if (state === null) throw gone();
+      // What was asked before a hand-over may be old: the old daemon ended its changes first.
+      if (!opened.isOld) size = state.sectors * 512n;
+      return state;
+    };
+    if (native.size < size) await takeSize(); // the saved one may be older than a shrinking
     refuseSmallImage(request, size, native);
-    const { route, since } = await serveTarget(
+    const since = serving?.since ?? (await readTarget(native, opened.channels));
+    const state = await takeSize();
+    refuseSmallImage(request, size, native);
+    const route = await settleTarget(
       {
         native,
         fileName: request.image.name,
@@ -66,7 +87,7 @@ export async function resumeDisk(
         label: request.label,
       },
       options,
-      { ...opened, saved: request.saved },
+      { state, isOld: opened.isOld, saved: request.saved },
     );
     return { native, route, tracePath, since, notes: [...request.image.notes, ...route.notes] };
   } catch (thrown) {
@@ -75,11 +96,44 @@ export async function resumeDisk(
   }
 }
 
+const gone = () => new BioscopeError('DISK_FAILED', 'The target is gone.');
+
+/**
+ * Has an engine ready to serve a target that another daemon serves still, up to
+ * `takeOver`. Null where it must wait for that daemon's end (of a block device, say).
+ * Throws where the channels could not be served; the engine has closed them then.
+ */
+export async function readyEngine(
+  request: Omit<ResumeRequest, 'opening'>,
+  channels: number[],
+  addon: NativeAddon,
+  { log }: DmUserOptions,
+): Promise<ReadyEngine | null> {
+  const { tracePath } = request;
+  const wish = { ...request, resumeTrace: true, succeeds: true };
+  const native = await openImage(wish, addon, 'dm-user').catch((thrown: unknown) => {
+    log(`is not opened before the old daemon ends: ${toErrorValue(thrown).message}`);
+    return null;
+  });
+  if (native === null) return null;
+  if (native.size < request.size) {
+    await native.close();
+    return null;
+  }
+  try {
+    await readTarget(native, channels);
+  } catch (thrown) {
+    await native.close();
+    throw thrown;
+  }
+  return { native, tracePath };
+}
+
 async function reopenImage(
   request: ResumeRequest,
   addon: NativeAddon,
   { log }: DmUserOptions,
-): Promise<{ native: NativeDisk; tracePath: string }> {
+): Promise<ReadyEngine> {
   const { tracePath } = request;
   try {
     return { native: await openImage(request, addon, 'dm-user'), tracePath };

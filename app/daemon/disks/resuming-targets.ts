@@ -1,5 +1,4 @@
 /** Disks on the dm-user route whose daemon died or handed over: this one goes on with them. */
-import { closeSync } from 'node:fs';
 import type { Disk, Gap } from '../../contract/disk';
 import { BioscopeError, toErrorValue } from '../../contract/errors';
 import type { Nanoseconds } from '../../contract/units';
@@ -9,7 +8,14 @@ import { openChannels } from '../routes/dm-user-route';
 import type { SavedTarget } from '../routes/route';
 import { monotonicNow } from '../signs-of-life';
 import type { DiskEntry } from './disk-entry';
-import { closeChannels, type OpenedTarget, resumeDisk } from './resume-disk';
+import {
+  closeChannels,
+  type OpenedTarget,
+  type ReadyEngine,
+  readyEngine,
+  resumeDisk,
+  type Serving,
+} from './resume-disk';
 import type { TargetAccess } from './target-access';
 import { clock, unservedText } from './target-words';
 
@@ -26,11 +32,17 @@ export interface Predecessor {
 export interface PreparedTarget extends OpenedTarget {
   /** Looked at already; null where something is wrong with it. */
   readonly image: Image | null;
+  /** Ready to serve; null where that has to wait for the old daemon's end. */
+  readonly engine: ReadyEngine | null;
+  /** That engine, once it serves. */
+  readonly serving?: Serving;
 }
 
 /** A disk of the state file that goes on. */
 export interface SavedDisk {
-  readonly disk: Pick<Disk, 'imagePath' | 'readOnly'>;
+  readonly disk: Disk;
+  readonly label: string;
+  readonly mountDirectory: string;
   readonly target: SavedTarget;
 }
 
@@ -53,7 +65,41 @@ export class ResumingTargets {
       .filter(({ target, disk }) => target !== null && disk.state === 'attaching');
     await Promise.all(waiting.map((entry) => this.resume(entry, before)));
     // Those nobody reads.
-    for (const opened of before.opened.values()) closeChannels(opened);
+    await this.abandon(before.opened, this.access.table.list());
+  }
+
+  /** Closes what was prepared, unless one of the disks `but` has it. Never rejects. */
+  async abandon(
+    prepared: ReadonlyMap<string, PreparedTarget>,
+    but: readonly DiskEntry[] = [],
+  ): Promise<void> {
+    const used = new Set(but.map(({ native }) => native));
+    for (const opened of prepared.values()) {
+      closeChannels(opened);
+      const { engine } = opened;
+      if (engine && !used.has(engine.native)) await engine.native.close().catch(() => undefined);
+    }
+  }
+
+  /**
+   * The old daemon has let go: what was prepared serves at once. Without waiting for
+   * anything: every request waits for this. What could not is opened anew later.
+   */
+  takeOver(prepared: ReadonlyMap<string, PreparedTarget>): Map<string, PreparedTarget> {
+    const taken = new Map<string, PreparedTarget>();
+    for (const [tag, target] of prepared) {
+      const { engine } = target;
+      try {
+        const since = monotonicNow();
+        engine?.native.takeOver();
+        taken.set(tag, engine ? { ...target, serving: { ...engine, since } } : target);
+        if (engine) this.access.options.log(`serves ${tag}`);
+      } catch (thrown) {
+        this.access.options.log(`cannot serve ${tag} at once: ${toErrorValue(thrown).message}`);
+        void engine?.native.close().catch(() => undefined);
+      }
+    }
+    return taken;
   }
 
   /**
@@ -109,6 +155,7 @@ export class ResumingTargets {
         saved: target,
         size: disk.size,
         opening,
+        serving: prepared?.serving,
       };
       const attached = await resumeDisk(
         { ...request, resumeTrace: true },
@@ -124,7 +171,8 @@ export class ResumingTargets {
     } catch (failure) {
       const opened = await opening.catch(() => undefined);
       closeChannels(opened);
-      const gone = opened === null;
+      const state = opened ? await opened.state.catch(() => undefined) : opened;
+      const gone = state === null;
       const thrown = gone ? new BioscopeError('DISK_FAILED', goneMessage(entry, before)) : failure;
       const { message, errno } = toErrorValue(thrown);
       this.access.options.log(`cannot go on with ${disk.id}: ${message}`);
@@ -146,29 +194,47 @@ export class ResumingTargets {
     }
   }
 
-  /** Prepares to go on with a target that another daemon serves still. Throws DISK_FAILED. */
-  async prepare({ disk, target }: SavedDisk): Promise<PreparedTarget> {
+  /**
+   * Prepares to go on with a target that another daemon serves still, up to its first
+   * read. Throws DISK_FAILED.
+   */
+  async prepare(saved: SavedDisk): Promise<PreparedTarget> {
+    const { disk, target } = saved;
     const [opened, image] = await Promise.all([
       this.open(target),
       inspectImage(disk.imagePath, disk.readOnly).catch(() => null),
     ]);
-    if (opened) return { ...opened, isOld: true, image };
-    throw new BioscopeError('DISK_FAILED', `The target ${quote(target.tag)} is gone.`);
+    if (!opened || !(await opened.state)) {
+      closeChannels(opened);
+      throw new BioscopeError('DISK_FAILED', `The target ${quote(target.tag)} is gone.`);
+    }
+    const { options } = this.access;
+    const { size } = disk;
+    const engine = image
+      ? await readyEngine(
+          { ...this.access.requestOf(saved, image), saved: target, size },
+          opened.channels,
+          options.addon,
+          this.access.dmUser(),
+        )
+      : null;
+    return { ...opened, isOld: true, image, engine };
   }
 
-  /** Asks for its state and opens its channels, both at once; null when it is gone. */
+  /**
+   * Opens its channels, and asks for its state meanwhile; null when it is gone. That it
+   * is may turn out only by the state.
+   */
   private async open(saved: SavedTarget): Promise<OpenedTarget | null> {
-    const [asked, opened] = await Promise.allSettled([
-      this.access.stateOf(saved),
-      openChannels(this.access.dmUser(), saved),
-    ]);
-    const channels = opened.status === 'fulfilled' ? opened.value : [];
-    const state = asked.status === 'fulfilled' ? asked.value : null;
-    if (state && opened.status === 'fulfilled') return { state, isOld: false, channels };
-    for (const channel of channels) closeSync(channel);
-    if (asked.status === 'rejected') throw asked.reason;
-    if (state && opened.status === 'rejected') throw opened.reason;
-    return null;
+    const opening = openChannels(this.access.dmUser(), saved);
+    const state = this.access.stateOf(saved);
+    state.catch(() => undefined); // it is heard of by who needs it
+    try {
+      return { state, isOld: false, channels: await opening };
+    } catch (thrown) {
+      if ((await state) === null) return null;
+      throw thrown;
+    }
   }
 }
 

@@ -33,7 +33,7 @@ export class TargetAccess {
   ) {}
 
   /** For opening its image. */
-  requestOf(entry: DiskEntry, image: Image) {
+  requestOf(entry: Pick<DiskEntry, 'disk' | 'label' | 'mountDirectory'>, image: Image) {
     const { trace } = this.options;
     const { disk, label, mountDirectory } = entry;
     const { number, tracePath } = disk;

@@ -4,6 +4,7 @@
  * was not answered, and gives it to the next one that opens a channel.
  */
 import { basename } from 'node:path';
+import type { NativeDisk } from '../../addon/addon';
 import type { Holder } from '../../contract/errors';
 import type { Nanoseconds } from '../../contract/units';
 import {
@@ -106,34 +107,33 @@ async function plainIfRefused<Result>(
   }
 }
 
-/** A target to be served, with its channels open. */
+/** A target that was there already, and whose requests are read now. */
 export interface ServedTarget {
   readonly saved: SavedTarget;
   readonly state: TargetState;
   /** The state may be another one by now. */
   readonly isOld: boolean;
-  /** Owned by the engine when they are taken out. */
-  readonly channels: number[];
 }
 
-/**
- * Goes on serving a target that is there already: one whose daemon has died, or one
- * made by hand. `since`: just before the first request can be read.
- */
-export async function serveTarget(
+/** Reads a target's requests, which others have made. Resolves with when that began. */
+export async function readTarget(native: NativeDisk, channels: number[]): Promise<Nanoseconds> {
+  const since = monotonicNow();
+  await native.startDmUser({ channels: channels.splice(0) });
+  return since;
+}
+
+/** What else it takes to go on with a target once its requests are read. */
+export async function settleTarget(
   request: RouteRequest,
   options: DmUserOptions,
   target: ServedTarget,
-): Promise<{ readonly route: AttachedRoute; readonly since: Nanoseconds }> {
+): Promise<AttachedRoute> {
   const { saved, state } = target;
-  const channels = target.channels.splice(0);
-  const since = monotonicNow();
-  await request.native.startDmUser({ channels });
   if (!saved.foreign && (await isSuspended(options, target))) {
     // The old daemon ended in the middle of a change of size; nobody else lets requests through.
     await options.targets.resume(saved.tag);
   }
-  return { route: attachedRoute(request, options, { saved, state, notes: [] }), since };
+  return attachedRoute(request, options, { saved, state, notes: [] });
 }
 
 /** The state known from before a hand-over may be an old one. */

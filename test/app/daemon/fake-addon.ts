@@ -10,6 +10,7 @@ export type Step =
   | 'mountFuse'
   | 'startFuse'
   | 'startDmUser'
+  | 'takeOver'
   | 'attachLoop'
   | 'unmountLazily'
   | 'detachLoop'
@@ -46,6 +47,10 @@ class FakeDisk implements NativeDisk {
     this.addon.step('startDmUser');
     this.channels = channels;
     await Promise.resolve();
+  }
+  takeOver(): void {
+    this.addon.step('takeOver');
+    this.takePresentSize();
   }
   presentSize(): bigint {
     const bytes = BigInt(statSync(this.options.imagePath).size);
@@ -151,6 +156,10 @@ export class FakeAddon implements NativeAddon {
 
   makeColumnPacker(): never {
     throw new Error('the daemon packs no columns');
+  }
+
+  makeRecordPacker(): never {
+    throw new Error('the daemon packs no records');
   }
 
   crc32c(): never {
