@@ -176,7 +176,7 @@ function spawnDaemon(
         cwd: '/',
         stdio,
         env: {
-          ...environment,
+          ...withoutCertificates(environment),
           BIOSCOPE_RUNTIME_DIRECTORY: paths.directory,
           ...(runsOnOurselves && 'electron' in process.versions
             ? { ELECTRON_RUN_AS_NODE: '1' }
@@ -189,6 +189,15 @@ function spawnDaemon(
   } finally {
     closeSync(log);
   }
+}
+
+/**
+ * Node reads and parses more certificates at every start, which takes as long as all else
+ * it does then; the daemon speaks to nobody by TLS.
+ */
+function withoutCertificates(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const { NODE_EXTRA_CA_CERTS: _, ...rest } = environment;
+  return rest;
 }
 
 /** Where in the log the next daemon's lines begin. */

@@ -198,7 +198,8 @@ function surviveTheUnforeseen(): void {
   process.on('unhandledRejection', tell);
 }
 
-main().catch((thrown: unknown) => {
+/** Resolves once clients are heard; the process ends where they cannot be. */
+export const listening = main().catch((thrown: unknown) => {
   process.stderr.write(`bioscope-daemon: ${toErrorValue(thrown).message}\n`);
   process.exit(1);
 });
