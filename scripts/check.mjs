@@ -74,13 +74,13 @@ async function warningFreeC() {
 const typescript = (project) => run(bin('tsc'), ['--pretty', 'false', '-p', project]);
 const node = (...argv) => run(process.execPath, argv);
 
-/** Name, command to repeat it, and what it does. */
+/** Name and what it does. The one that takes longest begins, beside the others. */
 const steps = [
+  { name: 'eslint', work: () => run(bin('eslint'), ['--max-warnings', '0', '.']) },
   { name: 'generated files', work: () => node('scripts/generate.mjs', '--check') },
   { name: 'tsc app', work: () => typescript('app/tsconfig.json') },
   { name: 'tsc renderer', work: () => typescript('renderer/tsconfig.json') },
   { name: 'tsc test', work: () => typescript('test/tsconfig.json') },
-  { name: 'eslint', work: () => run(bin('eslint'), ['--max-warnings', '0', '.']) },
   { name: 'prettier', work: () => run(bin('prettier'), ['--check', '--log-level', 'warn', '.']) },
   { name: 'clang-format', work: () => node('scripts/clang-format.mjs') },
   { name: 'warnings in C', work: warningFreeC },
@@ -88,8 +88,8 @@ const steps = [
 ];
 
 /**
- * Runs the steps whose name contains one of `wanted` (all, if it is empty).
- * Each is printed as it ends.
+ * Runs the steps whose name contains one of `wanted` (all, if it is empty), two at a
+ * time: nearly all of them use one processor. Each is printed as it ends.
  *
  * @param {string[]} wanted
  * @returns {Promise<{ name: string, ok: boolean, output: string, repeat: string }[]>}
@@ -98,15 +98,20 @@ export async function runChecks(wanted = []) {
   const chosen = steps.filter(
     ({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)),
   );
+  const waiting = chosen.slice();
   const results = [];
-  for (const { name, work } of chosen) {
-    const began = performance.now();
-    const { ok, output } = await work();
-    const seconds = ((performance.now() - began) / 1000).toFixed(1);
-    console.log(`  ${ok ? 'ok    ' : 'FAILED'} ${name.padEnd(18)} ${seconds.padStart(6)} s`);
-    if (!ok) console.log(output.trimEnd().replace(/^/gm, '         '));
-    results.push({ name, ok, output, repeat: `npm run check -- '${name}'` });
-  }
+  const worker = async () => {
+    for (let step = waiting.shift(); step !== undefined; step = waiting.shift()) {
+      const { name, work } = step;
+      const began = performance.now();
+      const { ok, output } = await work();
+      const seconds = ((performance.now() - began) / 1000).toFixed(1);
+      console.log(`  ${ok ? 'ok    ' : 'FAILED'} ${name.padEnd(18)} ${seconds.padStart(6)} s`);
+      if (!ok) console.log(output.trimEnd().replace(/^/gm, '         '));
+      results.push({ name, ok, output, repeat: `npm run check -- '${name}'` });
+    }
+  };
+  await Promise.all([worker(), worker()]);
   return results;
 }
 
