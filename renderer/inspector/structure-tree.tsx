@@ -1,16 +1,20 @@
 /** The structures of a payload as a tree of fields: what the bytes mean. */
 import { useEffect, useId, useMemo, useRef, useState, type KeyboardEvent } from 'react';
-import type { Confidence, Structure, StructureNode } from '../structures/structure';
+import type { Check, Structure, StructureNode } from '../structures/structure';
 import { formatCount } from '../widgets/numbers';
 import { parentKey, StructureTree, type TreeRow } from './structure-rows';
 
-const confidenceWords: Readonly<Record<Confidence, string>> = {
-  checked: 'checksum right',
-  magic: 'magic',
-  location: 'by place',
-  shape: 'by form',
-  damaged: 'checksum wrong',
+const confidenceWords = { magic: 'magic', location: 'by place', shape: 'by form' } as const;
+const checkWords: Readonly<Record<Check, Readonly<Record<'checked' | 'damaged', string>>>> = {
+  checksum: { checked: 'checksum right', damaged: 'checksum wrong' },
+  'fix-ups': { checked: 'fix-ups right', damaged: 'fix-ups wrong' },
+  copies: { checked: 'copies agree', damaged: 'copies differ' },
 };
+
+function sureness({ confidence, check = 'checksum' }: Structure): string {
+  const isChecked = confidence === 'checked' || confidence === 'damaged';
+  return isChecked ? checkWords[check][confidence] : confidenceWords[confidence];
+}
 
 export interface StructureTreeProps {
   readonly structures: readonly Structure[];
@@ -52,7 +56,7 @@ function Row(props: {
       data-length={node.length}
       data-hovered={isHovered}
       {...(structure ? { 'data-confidence': structure.confidence } : {})}
-      style={{ paddingLeft: (level - 1) * 12 }}
+      style={{ paddingLeft: 4 + (level - 1) * 12 }}
       onPointerEnter={onPoint}
       onClick={onChoose}
       onDoubleClick={onToggle}
@@ -68,25 +72,27 @@ function Row(props: {
         {hasChildren ? (isOpen ? '▾' : '▸') : ''}
       </span>
       <span className="tree-offset">{node.offset.toString(16).padStart(4, '0')}</span>
-      <span className="tree-name">{node.name}</span>
-      <span
-        className={node.isWrong === true ? 'tree-value failed' : 'tree-value'}
-        title={node.value}
-      >
-        {node.value}
-      </span>
-      <span className="meaning" title={node.meaning}>
-        {node.meaning}
-      </span>
-      {structure && (
+      <span className="tree-words">
+        <span className="tree-name">{node.name}</span>
         <span
-          className="confidence"
-          data-confidence={structure.confidence}
-          title={structure.evidence}
+          className={node.isWrong === true ? 'tree-value failed' : 'tree-value'}
+          title={node.value}
         >
-          {confidenceWords[structure.confidence]}
+          {node.value}
         </span>
-      )}
+        <span className="meaning" title={node.meaning}>
+          {node.meaning}
+        </span>
+        {structure && (
+          <span
+            className="confidence"
+            data-confidence={structure.confidence}
+            title={structure.evidence}
+          >
+            {sureness(structure)}
+          </span>
+        )}
+      </span>
     </div>
   );
 }

@@ -76,6 +76,12 @@ export function unixTime(seconds: number): string {
   return `${date.toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }
 
+/** A time as a field: the date is what one reads, the number what is there. */
+export const dated = (time: string, number: string, about = ''): FieldValue => ({
+  value: time,
+  meaning: about === '' ? number : `${about}; ${number}`,
+});
+
 function unsigned(order: Endianness, size: 1 | 2 | 4) {
   return (view: ByteView, at: number): number => {
     if (size === 1) return view.u8(at);
@@ -151,8 +157,7 @@ export function fieldsIn(order: Endianness) {
       name,
       read: (view, place) => {
         const seconds = view.u32(place, order);
-        const time = unixTime(seconds);
-        return { value: String(seconds), meaning: about === '' ? time : `${about}: ${time}` };
+        return dated(unixTime(seconds), `${seconds} s`, about);
       },
     }),
     utf16: (at: number, size: number, name: string, about = ''): Field => ({

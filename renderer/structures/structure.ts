@@ -2,7 +2,7 @@
 
 /** How sure it is, surest first. */
 export type Confidence =
-  /** Its magic is there and its checksum is right. */
+  /** Its magic is there and its checksum (or what it has in place of one, see `Check`) is right. */
   | 'checked'
   /** Its magic is there, and what can be compared agrees. */
   | 'magic'
@@ -12,6 +12,14 @@ export type Confidence =
   | 'shape'
   /** Its magic is there, but a checksum is wrong. */
   | 'damaged';
+
+/** What `checked` and `damaged` are about. */
+export type Check =
+  | 'checksum'
+  /** NTFS's numbers at the end of each sector. */
+  | 'fix-ups'
+  /** Numbers that are there in both byte orders. */
+  | 'copies';
 
 export interface StructureNode {
   /** As in the kernel's headers or the format's specification: "s_magic". */
@@ -33,6 +41,8 @@ export interface StructureNode {
 /** A whole structure: the root of a tree. Its `name` is a title, "ext4 superblock". */
 export interface Structure extends StructureNode {
   readonly confidence: Confidence;
+  /** Without it, a checksum. */
+  readonly check?: Check;
   /** What the confidence rests on: "magic, CRC-32C". */
   readonly evidence: string;
 }

@@ -125,6 +125,7 @@ export function recogniseIso9660({ view }: Place): Structure | null {
     value: isVolume ? JSON.stringify(identifier) : '',
     meaning: isElTorito ? 'El Torito' : isJoliet(record) ? 'Joliet' : '',
     confidence: agrees ? 'magic' : 'damaged',
+    check: 'copies',
     evidence: agrees ? '"CD001"' : '"CD001", but its numbers differ in their two byte orders',
     children: () =>
       readFields(record, isVolume ? volumeLayout(record) : type === 0 ? bootLayout : beginning),

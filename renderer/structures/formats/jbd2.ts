@@ -1,7 +1,17 @@
 /** Blocks of the journal of ext3 and ext4; names as in include/linux/jbd2.h. Big-endian. */
 import { ByteView } from '../byte-view';
 import { crc32cRegister, without } from '../checksums';
-import { checksum, fieldsIn, raw, readFields, unixTime, uuid, type Layout } from '../fields';
+import {
+  checksum,
+  custom,
+  dated,
+  fieldsIn,
+  raw,
+  readFields,
+  unixTime,
+  uuid,
+  type Layout,
+} from '../fields';
 import type { Place } from '../recogniser';
 import { listNodes, type Confidence, type Structure, type StructureNode } from '../structure';
 
@@ -36,7 +46,7 @@ export interface JournalForm {
   readonly seed: number | null;
 }
 
-const { u8, x16, u32, x32, u64, enum8, enum32, flags16, flags32 } = fieldsIn('big');
+const { u8, x16, u32, x32, enum8, enum32, flags16, flags32 } = fieldsIn('big');
 
 const header: Layout = [
   x32(0, 'h_magic', 'JBD2'),
@@ -243,7 +253,10 @@ function commit(block: ByteView, known: JournalForm | null): Kind {
     u8(0x0d, 'h_chksum_size'),
     checksum(0x10, 4, 'h_chksum[0]', 'big', (view) => commitChecksum(view, known)),
     raw(0x14, 28, 'h_chksum[1..7]'),
-    u64(0x30, 'h_commit_sec', (value) => unixTime(Number(value))),
+    custom(0x30, 8, 'h_commit_sec', (view, at) => {
+      const seconds = view.wide(at, 'big');
+      return dated(unixTime(seconds), `${seconds} s`);
+    }),
     u32(0x38, 'h_commit_nsec'),
   ];
   return {

@@ -1,6 +1,6 @@
 /** What the MFT and the indexes of NTFS both have: names of files, with times and sizes. */
 import type { ByteView } from '../byte-view';
-import { fieldsIn, type Field, type Layout } from '../fields';
+import { custom, dated, fieldsIn, type Field, type Layout } from '../fields';
 
 /** Seconds from 1601 to 1970. */
 const EPOCH_DIFFERENCE = 11_644_473_600n;
@@ -33,7 +33,11 @@ function windowsTime(value: bigint): string {
   return `${date.toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }
 
-export const time = (at: number, name: string): Field => u64(at, name, windowsTime);
+export const time = (at: number, name: string): Field =>
+  custom(at, 8, name, (view, place) => {
+    const value = view.u64(place);
+    return dated(windowsTime(value), `${value} × 100 ns`);
+  });
 
 export const fileName = (view: ByteView): Layout => [
   u64(0, 'parent_directory', (value) => `record ${value & 0xffffffffffffn}`),

@@ -4,7 +4,7 @@
  * beginning.
  */
 import { ByteView } from '../byte-view';
-import type { Confidence } from '../structure';
+import type { Structure } from '../structure';
 
 const SECTOR = 512;
 
@@ -45,12 +45,16 @@ export function mended(record: ByteView): ByteView {
 export function sureness(
   record: ByteView,
   magic: string,
-): { readonly confidence: Confidence; readonly evidence: string } {
+): Pick<Structure, 'confidence' | 'check' | 'evidence'> {
   const agree = fixUpsAgree(record);
   if (agree === null) {
     return { confidence: 'magic', evidence: `"${magic}"; its fix-ups were not checked` };
   }
   return agree
-    ? { confidence: 'checked', evidence: `"${magic}", fix-ups agree` }
-    : { confidence: 'damaged', evidence: `"${magic}", fix-ups differ: a torn write` };
+    ? { confidence: 'checked', check: 'fix-ups', evidence: `"${magic}", fix-ups agree` }
+    : {
+        confidence: 'damaged',
+        check: 'fix-ups',
+        evidence: `"${magic}", fix-ups differ: a torn write`,
+      };
 }

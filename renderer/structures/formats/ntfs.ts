@@ -17,7 +17,7 @@ const { u8, x8, u16, x16, u32, x32, u64, x64, utf16, flags16, flags32 } = fields
 
 /** Clusters, or if negative a power of two of bytes. */
 const recordSize = (value: number): string =>
-  value > 127 ? `${2 ** (256 - value)} bytes` : `${value} clusters`;
+  value > 127 ? `${2 ** (256 - value)} bytes` : `${value} ${value === 1 ? 'cluster' : 'clusters'}`;
 
 const bootLayout: Layout = [
   raw(0, 3, 'jump'),

@@ -2,6 +2,7 @@
 import type { ByteView } from '../byte-view';
 import {
   custom,
+  dated,
   fieldsIn,
   raw,
   readFields,
@@ -56,7 +57,7 @@ const time = (at: number, name: string): Field =>
     const value = view.u64(place, 'big');
     const isBig = (flags2(view) & BIG_TIME) !== 0n;
     const seconds = isBig ? Number(value / NANOSECONDS) - BIG_TIME_BASE : Number(value >> 32n) | 0;
-    return { value: String(value), meaning: unixTime(seconds) };
+    return dated(unixTime(seconds), isBig ? `${value} ns` : `${seconds} s`);
   });
 
 const flagNames = {

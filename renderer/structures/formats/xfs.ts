@@ -9,6 +9,8 @@ const CHECKSUM_AT = 224;
 
 const { u8, u16, x16, u32, x32, u64, flags32 } = fieldsIn('big');
 
+const quota = (inode: bigint): string => (inode === 2n ** 64n - 1n ? 'none' : 'inode');
+
 const version = (view: ByteView): number => view.u16(100, 'big') & 0xf;
 
 function expectedChecksum(view: ByteView): number | null {
@@ -51,8 +53,8 @@ const layout: Layout = [
   u64(136, 'sb_ifree', 'inodes free'),
   u64(144, 'sb_fdblocks', 'free blocks'),
   u64(152, 'sb_frextents'),
-  u64(160, 'sb_uquotino'),
-  u64(168, 'sb_gquotino'),
+  u64(160, 'sb_uquotino', quota),
+  u64(168, 'sb_gquotino', quota),
   x16(176, 'sb_qflags'),
   u8(178, 'sb_flags'),
   u8(179, 'sb_shared_vn'),
@@ -81,7 +83,7 @@ const layout: Layout = [
   x32(220, 'sb_features_log_incompat'),
   checksum(CHECKSUM_AT, 4, 'sb_crc', 'little', expectedChecksum),
   u32(228, 'sb_spino_align'),
-  u64(232, 'sb_pquotino'),
+  u64(232, 'sb_pquotino', quota),
   u64(240, 'sb_lsn', 'last log sequence number'),
   uuid(248, 'sb_meta_uuid'),
 ];
