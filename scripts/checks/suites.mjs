@@ -2,7 +2,7 @@
 // were skipped and why, which passed only at the second try; the text of its
 // failures; and a command that repeats it.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { testModule } from '../../test/kmod/run.mjs';
 import { testRoute } from '../../test/route/run.mjs';
@@ -62,7 +62,7 @@ async function check() {
 }
 
 /** Runs vitest projects, under Xvfb where `display` is asked for and there is none. */
-async function vitest(projects, { display = false, timeoutSeconds }) {
+async function vitest(projects, { display = false, timeoutSeconds, workers }) {
   const directory = mkdtempSync(join(tmpdir(), 'bioscope-test-'));
   const reportPath = join(directory, 'report.json');
   try {
@@ -70,6 +70,7 @@ async function vitest(projects, { display = false, timeoutSeconds }) {
       join(root, 'node_modules/vitest/vitest.mjs'),
       'run',
       ...projects.flatMap((project) => ['--project', project]),
+      ...(workers ? [`--maxWorkers=${workers}`] : []),
       '--reporter=default',
       `--reporter=${join(root, 'scripts/checks/vitest-reporter.mjs')}`,
     ];
@@ -181,7 +182,12 @@ export const suites = [
   {
     name: 'unit',
     about: 'TypeScript, without a device or a window',
-    work: () => vitest(['app', 'renderer', 'checks'], { timeoutSeconds: 900 }),
+    work: () =>
+      // vitest by itself would leave one processor, of two.
+      vitest(['app', 'renderer', 'checks'], {
+        timeoutSeconds: 900,
+        workers: availableParallelism(),
+      }),
   },
   {
     name: 'native',

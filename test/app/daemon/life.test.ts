@@ -1,5 +1,6 @@
 /** The daemon's own life: starting, racing, ending, and what the next one finds. */
 import {
+  chmodSync,
   existsSync,
   readFileSync,
   readdirSync,
@@ -52,6 +53,25 @@ describe('starting', patience, () => {
     expect(new Set(pids).size).toBe(1);
     for (const client of clients) client.close();
     expect(log().match(/daemon \S+ \(process/g)).toHaveLength(1);
+  });
+
+  test('what V8 made of its code is kept for the next; what others may have written is not used', async () => {
+    const code = join(workspace.paths.directory, 'daemon.code');
+    const life = async (duringIt: () => Promise<unknown>) => {
+      const client = await connect();
+      const { pid } = await client.invoke('hello', {});
+      await duringIt();
+      process.kill(pid, 'SIGKILL');
+      await until('it ends', () => !isAlive(pid));
+    };
+    await life(() => until('its code is kept', () => existsSync(code)));
+    const { mode, ino } = statSync(code);
+    expect(mode & 0o777).toBe(0o600);
+    await life(() => new Promise((resolve) => setTimeout(resolve, 1500)));
+    expect(statSync(code).ino).toBe(ino); // used: it was not made again
+    chmodSync(code, 0o666);
+    await life(() => until('it is made anew', () => statSync(code).ino !== ino));
+    expect(statSync(code).mode & 0o777).toBe(0o600);
   });
 
   test('a second daemon leaves quietly, with a status of its own', async () => {
