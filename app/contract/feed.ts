@@ -9,10 +9,19 @@
 import { arePackedColumns } from './packed-columns';
 import type { DiskId } from './units';
 
-/** Records in one batch at most: 512 KiB of records. */
+/** Records in one batch at most: 512 KiB of records, less than half of that packed. */
 export const BATCH_RECORDS = 8192;
 /** Batches (or pieces of captures) a reader may be owed before it returns credits. */
 export const INITIAL_CREDITS = 8;
+
+interface PackedRecords {
+  readonly disk: DiskId;
+  /** `rows` records as packed columns (packed-columns.ts), ascending by sequence. */
+  readonly packed: ArrayBuffer;
+  readonly rows: number;
+  /** As with 'batch'; and requests of parts of the file that cannot be read. */
+  readonly lost: bigint;
+}
 
 /** Feed → worker. */
 export type FeedMessage =
@@ -33,16 +42,10 @@ export type FeedMessage =
       /** Records this reader missed just before this batch because the rings had wrapped. */
       readonly lost: bigint;
     }
-  | {
-      /** A piece of a capture, which has columns already. */
-      readonly type: 'columns';
-      readonly disk: DiskId;
-      /** `rows` records as packed columns (packed-columns.ts), ascending by sequence. */
-      readonly packed: ArrayBuffer;
-      readonly rows: number;
-      /** As with 'batch'; and requests of parts of the file that cannot be read. */
-      readonly lost: bigint;
-    }
+  /** A batch of many records. */
+  | ({ readonly type: 'packed' } & PackedRecords)
+  /** A piece of a capture, which has columns already. */
+  | ({ readonly type: 'columns' } & PackedRecords)
   | { readonly type: 'closed'; readonly disk: DiskId };
 
 /** Worker → feed: `batches` more may be sent. */
@@ -103,7 +106,7 @@ export function isFeedMessage(value: unknown): value is FeedMessage {
     );
   }
   const { lost } = value;
-  if (value.type === 'columns') {
+  if (value.type === 'packed' || value.type === 'columns') {
     const { packed, rows } = value;
     return (
       packed instanceof ArrayBuffer &&

@@ -116,6 +116,6 @@ export class FeedPort {
 }
 
 function rowsOf(message: FeedMessage): number {
-  if (message.type === 'batch') return message.count;
-  return message.type === 'columns' ? message.rows : 0;
+  if ('count' in message) return message.count;
+  return 'rows' in message ? message.rows : 0;
 }

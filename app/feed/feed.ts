@@ -15,12 +15,19 @@ import type { FeedReport } from '../contract/feed-report';
 import { CaptureSource } from './capture-source';
 import { FeedPort } from './feed-port';
 import { Pace } from './pace';
-import { TraceSource, batchBuffer, type FollowedDisk, type Source } from './trace-source';
+import {
+  TraceSource,
+  batchBuffer,
+  type FollowedDisk,
+  type OpenTrace,
+  type Source,
+} from './trace-source';
 
 const addon = loadAddon();
 
 const ports = new Set<FeedPort>();
 const buffer = batchBuffer();
+const packRecords = addon.makeRecordPacker();
 const pace = new Pace();
 let disks: readonly FollowedDisk[] = [];
 let timer: NodeJS.Timeout | null = null;
@@ -42,7 +49,8 @@ async function openColumns(path: string): Promise<CaptureColumnReader> {
 /** What reads a disk's trace, or a capture. Each port reads its own. */
 function makeSource(disk: FollowedDisk): Source {
   if (disk.isCapture) return new CaptureSource(disk, { open: openColumns, report, wake: pollNow });
-  return new TraceSource(disk, ({ tracePath }) => addon.openTrace(tracePath, 'oldest'));
+  const open: OpenTrace = ({ tracePath }) => addon.openTrace(tracePath, 'oldest');
+  return new TraceSource(disk, open, packRecords);
 }
 
 function pollAll(): void {

@@ -1,5 +1,5 @@
 /** One disk's trace as one port reads it, with a cursor of its own from the oldest record kept. */
-import type { NativeTraceReader } from '../addon/addon';
+import type { NativeTraceReader, PackRecords } from '../addon/addon';
 import { BATCH_RECORDS, type FeedMessage } from '../contract/feed';
 import { RECORD_BYTES } from '../contract/trace';
 import type { DiskId } from '../contract/units';
@@ -33,20 +33,25 @@ export interface Source {
 /** A batch read ahead counts for so many records at least: so that small ones stay few. */
 const LEAST_AHEAD = BATCH_RECORDS / 8;
 
+/** Fewer go as they are: their columns would take as much, and longer. */
+const LEAST_PACKED = 256;
+
 /** Throws when it cannot be read (yet). */
 export type OpenTrace = (disk: FollowedDisk) => NativeTraceReader;
 
 export class TraceSource implements Source {
   readonly disk: FollowedDisk;
   private readonly open: OpenTrace;
+  private readonly pack: PackRecords;
   private reader: NativeTraceReader | null = null;
   private isDrained = false;
   private batches: { readonly batch: FeedMessage; readonly counts: number }[] = [];
 
   /** Opens nothing yet: see `begin`. */
-  constructor(disk: FollowedDisk, open: OpenTrace) {
+  constructor(disk: FollowedDisk, open: OpenTrace, pack: PackRecords) {
     this.disk = disk;
     this.open = open;
+    this.pack = pack;
   }
 
   get isOpen(): boolean {
@@ -75,18 +80,20 @@ export class TraceSource implements Source {
 
   /** The ring is overwritten, whether its records can be sent or not. */
   readAhead(buffer: ArrayBuffer): number {
-    const batch = this.read(buffer);
-    if (batch === null) return 0;
-    const counts = Math.max(batch.count, LEAST_AHEAD);
-    this.batches.push({ batch, counts });
+    const read = this.read(buffer);
+    if (read === null) return 0;
+    const counts = Math.max(read.count, LEAST_AHEAD);
+    this.batches.push({ batch: read.batch, counts });
     return counts;
   }
 
   next(buffer: ArrayBuffer): FeedMessage | null {
-    return this.batches.shift()?.batch ?? this.read(buffer);
+    return this.batches.shift()?.batch ?? this.read(buffer)?.batch ?? null;
   }
 
-  private read(buffer: ArrayBuffer): (FeedMessage & { type: 'batch' }) | null {
+  private read(
+    buffer: ArrayBuffer,
+  ): { readonly batch: FeedMessage; readonly count: number } | null {
     if (!this.reader || this.isDrained) return null;
     // Asked before the read: what was written before the close is then read.
     const isClosed = this.reader.closed;
@@ -95,8 +102,17 @@ export class TraceSource implements Source {
       this.isDrained = isClosed;
       return null;
     }
-    const records = buffer.slice(0, count * RECORD_BYTES);
-    return { type: 'batch', disk: this.disk.id, records, count, lost };
+    return { batch: this.batchOf(buffer, count, lost), count };
+  }
+
+  private batchOf(buffer: ArrayBuffer, count: number, lost: bigint): FeedMessage {
+    const disk = this.disk.id;
+    if (count < LEAST_PACKED) {
+      const records = buffer.slice(0, count * RECORD_BYTES);
+      return { type: 'batch', disk, records, count, lost };
+    }
+    const bytes = this.pack(buffer, count, packed);
+    return { type: 'packed', disk, packed: packed.slice(0, bytes), rows: count, lost };
   }
 
   close(): FeedMessage {
@@ -106,6 +122,9 @@ export class TraceSource implements Source {
     return { type: 'closed', disk: this.disk.id };
   }
 }
+
+/** Records never take more when they are packed: no column is wider than its field. */
+const packed = new ArrayBuffer(BATCH_RECORDS * RECORD_BYTES);
 
 /** A buffer for `next`. */
 export const batchBuffer = (): ArrayBuffer => new ArrayBuffer(BATCH_RECORDS * RECORD_BYTES);

@@ -14,6 +14,7 @@
 #include "lock_file.h"
 #include "payload_object.h"
 #include "privileged.h"
+#include "records_object.h"
 #include "trace_object.h"
 
 // memoryPromise()
@@ -56,6 +57,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports)
 	add("openPayloads", open_payloads);
 	add("crc32c", checksum);
 	add("makeColumnPacker", make_column_packer);
+	add("makeRecordPacker", make_record_packer);
 	add("memoryPromise", ::memory_promise);
 	add("lockCode", ::lock_code);
 	add("lockFile", lock_file);

@@ -79,8 +79,8 @@ export class DiskTrace {
     this.#changed(changedFrom);
   }
 
-  /** Like `add`, of rows as the feed sends those of a capture. */
-  addColumns({ packed, rows, lost }: Extract<FeedMessage, { type: 'columns' }>): void {
+  /** Like `add`, of rows as packed columns. */
+  addColumns({ packed, rows, lost }: Extract<FeedMessage, { packed: ArrayBuffer }>): void {
     this.#lost += Number(lost);
     this.#received += rows;
     const { changedFrom, tooLate } = this.rows.addPacked(packed, rows);

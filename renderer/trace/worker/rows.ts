@@ -31,6 +31,9 @@ const MANY_CHUNKS = 64;
 /** Late records are merged with so many rows by making records of those, too; more are moved as they are. */
 const SHORT_TAIL = 4096;
 
+/** Where rows are unpacked before some of them are put between others. */
+let unpacked = makeColumns(0);
+
 const HIGH = 0x1_0000_0000;
 const SLOT_MASK = CHUNK_ROWS - 1;
 
@@ -123,25 +126,47 @@ export class Rows {
   /** Like `add`, of `count` rows that are packed columns (app/contract/packed-columns.ts). */
   addPacked(packed: ArrayBuffer, count: number): { changedFrom: number; tooLate: number } {
     const newest = this.count > 0 ? this.number(this.#end - 1, 'sequence') : -1;
-    if (count > 0 && firstSequence(packed) <= newest) {
-      // Rows that belong between those that are here: seldom, and a matter of records.
-      const columns = makeColumns(count);
-      unpackColumns(packed, 0, columnList(columns), 0, count);
-      const records = new Uint32Array(count * RECORD_WORDS);
-      for (let row = 0; row < count; row++)
-        takeRecord(columns, row, records, row * RECORD_WORDS, 0);
-      return this.add(records, count);
-    }
+    if (count > 0 && firstSequence(packed) <= newest) return this.#addLate(packed, count, newest);
     const changedFrom = this.#end;
+    this.#extend(count, (columns, slot, from, some) =>
+      unpackColumns(packed, from, columnList(columns), slot, some),
+    );
+    return { changedFrom: Math.max(changedFrom, this.#first), tooLate: 0 };
+  }
+
+  /** Like `addPacked`, where the first rows belong between those that are here: a matter of records. */
+  #addLate(
+    packed: ArrayBuffer,
+    count: number,
+    newest: number,
+  ): { changedFrom: number; tooLate: number } {
+    if (unpacked.sequence.length < 2 * count) unpacked = makeColumns(count);
+    const all = unpacked;
+    unpackColumns(packed, 0, columnList(all), 0, count);
+    let late = 0;
+    while (late < count && wideAt(all.sequence, late) <= newest) late++;
+    const records = new Uint32Array(late * RECORD_WORDS);
+    for (let row = 0; row < late; row++) takeRecord(all, row, records, row * RECORD_WORDS, 0);
+    const { changedFrom, tooLate } = this.add(records, late);
+    this.#extend(count - late, (columns, slot, from, some) =>
+      copyColumns(all, late + from, columns, slot, some),
+    );
+    return { changedFrom: Math.max(changedFrom, this.#first), tooLate };
+  }
+
+  /** Makes place for `count` rows behind the others. `put`: [from, from + some) of them into a chunk. */
+  #extend(
+    count: number,
+    put: (columns: TraceColumns, slot: number, from: number, some: number) => void,
+  ): void {
     for (let taken = 0; taken < count;) {
       const slot = this.#end & SLOT_MASK;
       const some = Math.min(count - taken, CHUNK_ROWS - slot);
-      unpackColumns(packed, taken, columnList(this.columns(this.#end)), slot, some);
+      put(this.columns(this.#end), slot, taken, some);
       this.#end += some;
       taken += some;
     }
     this.#trim();
-    return { changedFrom: Math.max(changedFrom, this.#first), tooLate: 0 };
   }
 
   /** Another number of rows to keep; rows beyond it leave at once. */

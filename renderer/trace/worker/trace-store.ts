@@ -68,6 +68,7 @@ export class TraceStore {
         return;
       }
       case 'batch':
+      case 'packed':
       case 'columns': {
         const trace = this.#disks.get(message.disk);
         if (!trace) throw new Error(`a batch of ${message.disk}, whose trace was never opened`);

@@ -187,7 +187,7 @@ function takeFeedMessage(message: unknown): void {
   try {
     store.receive(message);
   } finally {
-    if (message.type === 'batch' || message.type === 'columns') {
+    if (message.type !== 'opened' && message.type !== 'closed') {
       if (taken++ === 0) setTimeout(returnCredits, 0);
     }
   }

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { NativeTraceReader } from '../../../app/addon/addon';
+import type { NativeTraceReader, PackRecords } from '../../../app/addon/addon';
 import { BATCH_RECORDS, INITIAL_CREDITS, type FeedMessage } from '../../../app/contract/feed';
 import { RECORD_BYTES } from '../../../app/contract/trace';
 import { diskId } from '../../../app/contract/units';
@@ -37,6 +37,12 @@ class Trace implements NativeTraceReader {
   }
 }
 
+/** Leaves records as they are: how they are packed is the addon's. */
+const pack: PackRecords = (records, count, into) => {
+  new Uint8Array(into).set(new Uint8Array(records, 0, count * RECORD_BYTES));
+  return count * RECORD_BYTES;
+};
+
 const disk = (name: string, number = 1): FollowedDisk => ({
   id: diskId(name),
   number,
@@ -50,7 +56,14 @@ describe('a port of the feed', () => {
   let sent: FeedMessage[];
   let port: FeedPort;
   const trace = (name: string) => traces.get(`/traces/${name}`)!;
-  const batches = () => sent.filter((message) => message.type === 'batch');
+  const batches = () =>
+    sent.flatMap((message) => {
+      if (message.type !== 'batch' && message.type !== 'packed') return [];
+      const { disk, lost } = message;
+      return message.type === 'batch'
+        ? [{ disk, lost, count: message.count, records: message.records }]
+        : [{ disk, lost, count: message.rows, records: message.packed }];
+    });
 
   beforeEach(() => {
     traces = new Map([
@@ -65,7 +78,7 @@ describe('a port of the feed', () => {
     };
     port = new FeedPort(
       { postMessage: (message) => sent.push(message) },
-      (one) => new TraceSource(one, open),
+      (one) => new TraceSource(one, open, pack),
     );
   });
 
@@ -84,6 +97,18 @@ describe('a port of the feed', () => {
     expect(batch).toMatchObject({ disk: 'a', count: 3, lost: 0n });
     expect(batch!.records.byteLength).toBe(3 * RECORD_BYTES);
     expect(new DataView(batch!.records).getBigUint64(2 * RECORD_BYTES, true)).toBe(3n);
+  });
+
+  it('packs many records, and sends few as they are', () => {
+    port.follow([disk('a')], buffer);
+    trace('a').waiting = 255;
+    port.poll(buffer);
+    trace('a').waiting = 256;
+    port.poll(buffer);
+    expect(sent.slice(1)).toMatchObject([
+      { type: 'batch', count: 255 },
+      { type: 'packed', rows: 256, lost: 0n },
+    ]);
   });
 
   it('stops at the credits and goes on where it was when some come back', () => {
@@ -131,7 +156,7 @@ describe('a port of the feed', () => {
     // One at a time, to a window that has not drawn anything for long.
     port = new FeedPort(
       { postMessage: (message) => sent.push(message) },
-      (one) => new TraceSource(one, () => trace('b')),
+      (one) => new TraceSource(one, () => trace('b'), pack),
     );
     port.follow([disk('b')], buffer);
     let polls = 0;
@@ -210,7 +235,7 @@ describe('a port of the feed', () => {
           throw new Error('could not be cloned');
         },
       },
-      (one) => new TraceSource(one, () => new Trace()),
+      (one) => new TraceSource(one, () => new Trace(), pack),
     );
     broken.follow([disk('a')], buffer);
     expect(() => broken.poll(buffer)).toThrow('could not be cloned');
