@@ -30,7 +30,7 @@ export interface MapPartial extends GridPart {
   readonly sectorEnd: number;
   /** Requests in the wanted part. */
   readonly count: number;
-  /** Null when there are more than MOST_POINTS. */
+  /** Null when there are more than MOST_POINTS, or were of all chunks together. */
   readonly points: Float64Array | null;
   readonly kinds: Uint8Array;
 }
@@ -76,6 +76,8 @@ export class MapDerivation implements Derivation<MapPartial, MapResult> {
   #wanted: MapParameters;
   /** The part that is counted: the wanted one, or what it is of all time now. */
   #parameters: MapParameters;
+  /** Whether requests may be wanted one by one. Of many they are not: most of what a scan costs. */
+  #hasPoints = true;
   /** First and last arrival of the last merge. */
   #bounds = { from: Infinity, to: -Infinity };
   readonly #epoch: Epoch;
@@ -128,6 +130,7 @@ export class MapDerivation implements Derivation<MapPartial, MapResult> {
 
   isStillGood = (partial: MapPartial): boolean => {
     const wanted = this.#parameters;
+    if (this.#lacksPoints(partial)) return false;
     if (partial.parameters === wanted || partial.to < partial.from) return true;
     const isKept = isWithin(partial, partial.parameters) && isWithin(partial, wanted);
     return isKept && cellsInOne(partial.parameters, wanted) === 1;
@@ -138,6 +141,7 @@ export class MapDerivation implements Derivation<MapPartial, MapResult> {
     if (partial.to < parameters.timeFrom || partial.from >= parameters.timeTo)
       return { ...partial, ...nothing, parameters };
     if (!isWithin(partial, partial.parameters) || !isWithin(partial, parameters)) return null;
+    if (this.#lacksPoints(partial)) return null;
     const ratio = cellsInOne(partial.parameters, parameters);
     if (ratio === 0) return null;
     const stride = this.#lanes * SLOTS;
@@ -199,7 +203,8 @@ export class MapDerivation implements Derivation<MapPartial, MapResult> {
     const inside = rows.subarray(0, insides);
     const base = insides === 0 ? 0 : firstColumn;
     const part = this.#takePart(firstOf(parameters) + base, base * lanes * SLOTS);
-    const points = insides <= MOST_POINTS ? this.#points(columns, inside) : null;
+    const isOneByOne = insides === 0 || (this.#hasPoints && insides <= MOST_POINTS);
+    const points = isOneByOne ? this.#points(columns, inside) : null;
     const kinds = points === null ? new Uint8Array(0) : kindsOf(columns, inside);
     const bounds = { from: earliest, to: latest, sectorEnd };
     return { parameters, ...bounds, count: insides, ...part, points, kinds };
@@ -222,7 +227,9 @@ export class MapDerivation implements Derivation<MapPartial, MapResult> {
     const isOther = parameters.isAll === true && to >= from;
     if (isOther && partOfAll(this.#wanted, parameters, from, to) !== parameters) return null;
     const about = { kind: 'map', parameters, from, to, sectorEnd, count } as const;
-    if (count <= MOST_POINTS) {
+    this.#hasPoints = count <= MOST_POINTS;
+    if (partials.some((part) => this.#lacksPoints(part))) return null;
+    if (this.#hasPoints) {
       const points = new Float64Array(count * point.size);
       const kinds = new Uint8Array(count);
       let at = 0;
@@ -257,6 +264,10 @@ export class MapDerivation implements Derivation<MapPartial, MapResult> {
       transfer: [own.cells.buffer, own.lane.buffer, kinds.buffer],
     };
   };
+
+  #lacksPoints({ points, count }: MapPartial): boolean {
+    return this.#hasPoints && points === null && count <= MOST_POINTS;
+  }
 
   #count(place: number, by: number): void {
     const count = this.#scratch[place] ?? 0;
