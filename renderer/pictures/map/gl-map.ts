@@ -109,6 +109,13 @@ function texture(gl: WebGL2RenderingContext): WebGLTexture {
   return made;
 }
 
+/** Whether the processor computes what a graphics card would: each frame of the page would wait for that. */
+function isMadeUp(gl: WebGL2RenderingContext): boolean {
+  const names = gl.getExtension('WEBGL_debug_renderer_info');
+  const name: unknown = names && gl.getParameter(names.UNMASKED_RENDERER_WEBGL);
+  return typeof name === 'string' && /swiftshader|llvmpipe|softpipe|software/i.test(name);
+}
+
 export class GlMap implements MapDrawer {
   readonly #gl: WebGL2RenderingContext;
   readonly #grid: WebGLProgram;
@@ -143,10 +150,16 @@ export class GlMap implements MapDrawer {
     gl.vertexAttribDivisor(1, 1);
   }
 
-  /** Null where there is no WebGL2. */
+  /** Null where no graphics card does WebGL2. */
   static create(canvas: HTMLCanvasElement): GlMap | null {
-    const gl = canvas.getContext('webgl2', { antialias: false, preserveDrawingBuffer: false });
-    return gl && new GlMap(gl);
+    const gl = canvas.getContext('webgl2', {
+      antialias: false,
+      preserveDrawingBuffer: false,
+      failIfMajorPerformanceCaveat: true,
+    });
+    if (!gl || !isMadeUp(gl)) return gl && new GlMap(gl);
+    gl.getExtension('WEBGL_lose_context')?.loseContext();
+    return null;
   }
 
   setResult(result: MapResult): void {

@@ -25,7 +25,7 @@ export interface MapEvents {
   /** A single request was clicked. */
   picked(sequence: number): void;
   zoomChanged(isZoomed: boolean): void;
-  /** There is no WebGL2, or no more. */
+  /** WebGL2 refuses its work, or is there no more. */
   fellBack(reason: string): void;
 }
 
@@ -196,7 +196,8 @@ export class MapController {
   #makeDrawer(): [HTMLCanvasElement, MapDrawer] {
     const canvas = document.createElement('canvas');
     canvas.className = 'map-data';
-    let reason = 'This machine has no WebGL2';
+    // Without a graphics card nothing is amiss.
+    let reason: string | null = null;
     try {
       const drawer = GlMap.create(canvas);
       if (drawer) {
@@ -209,11 +210,11 @@ export class MapController {
     return this.#makeFlat(reason);
   }
 
-  #makeFlat(reason: string): [HTMLCanvasElement, MapDrawer] {
+  #makeFlat(reason: string | null): [HTMLCanvasElement, MapDrawer] {
     // A canvas keeps its kind of context for ever: a new one.
     const canvas = document.createElement('canvas');
     canvas.className = 'map-data';
-    this.#events.fellBack(reason);
+    if (reason !== null) this.#events.fellBack(reason);
     return [canvas, FlatMap.create(canvas)];
   }
 
