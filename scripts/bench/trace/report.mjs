@@ -22,14 +22,17 @@ export async function within(seconds, what, promise) {
   }
 }
 
-/** The first truthy value of `look`, asked every 20 ms; TooLate after `seconds`. */
-export async function until(seconds, what, look) {
+/**
+ * The first truthy value of `look`, asked every `pause` ms; TooLate after `seconds`.
+ * Asking the page costs it a millisecond: no more often than the answer has to be exact.
+ */
+export async function until(seconds, what, look, pause = 100) {
   const end = Date.now() + seconds * 1000;
   for (;;) {
     const value = await within(seconds, what, look());
     if (value) return value;
     if (Date.now() > end) throw new TooLate(`${what}: not within ${seconds} s`);
-    await sleep(20);
+    await sleep(pause);
   }
 }
 

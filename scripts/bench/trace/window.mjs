@@ -1,5 +1,5 @@
 // The real window as the benchmark drives it: started, watched, closed.
-/* global window, Worker, requestAnimationFrame -- in what the page evaluates */
+/* global document, window, MutationObserver, Worker, requestAnimationFrame -- in what the page evaluates */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -109,6 +109,30 @@ export class BenchWindow {
     if ((await part.count()) === 0) return 0;
     const digits = (await part.innerText()).replace(/[^0-9 ]/g, '').trim();
     return Number(digits.split(' ')[0]);
+  }
+
+  /** When (Date.now) that number is as high as that, as the page itself sees it. */
+  reached(testid, number) {
+    return this.page.evaluate(
+      ([part, wanted]) =>
+        new Promise((resolve) => {
+          const bar = document.querySelector('[data-testid="status-bar"]');
+          const look = () => {
+            const text = bar.querySelector(`[data-testid="${part}"]`)?.innerText ?? '';
+            const [digits] = text
+              .replace(/[^0-9 ]/g, '')
+              .trim()
+              .split(' ');
+            if (Number(digits) < wanted) return;
+            observer.disconnect();
+            resolve(Date.now());
+          };
+          const observer = new MutationObserver(look);
+          observer.observe(bar, { subtree: true, childList: true, characterData: true });
+          look();
+        }),
+      [testid, number],
+    );
   }
 
   /** Begins to note how long each animation frame of the page takes; returns what ends it. */
