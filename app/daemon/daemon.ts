@@ -32,7 +32,7 @@ const REFRESH_MS = 1500;
 const REFRESH_COST_FACTOR = 30;
 const IDLE_SECONDS = 5;
 
-async function main(): Promise<void> {
+async function main(isKeptCode: boolean): Promise<void> {
   process.title = 'bioscope-daemon';
   process.umask(0o077);
   surviveTheUnforeseen();
@@ -45,7 +45,8 @@ async function main(): Promise<void> {
     process.env['BIOSCOPE_SUCCEED'] === '1' ? await succeed(disks, addon, paths, log) : null;
   const lock = addon.lockFile(paths.lock);
   if (lock === null) process.exit(EXIT_DAEMON_RUNNING);
-  log(`daemon ${version} (process ${process.pid}) in ${paths.directory}`);
+  const kept = isKeptCode ? ', of kept code' : '';
+  log(`daemon ${version} (process ${process.pid}) in ${paths.directory}${kept}`);
   const { resumed, cleared } = await takeOver(disks, before, { paths, privileges, log });
 
   const recordings = new Recordings(log);
@@ -198,8 +199,15 @@ function surviveTheUnforeseen(): void {
   process.on('unhandledRejection', tell);
 }
 
-/** Resolves once clients are heard; the process ends where they cannot be. */
-export const listening = main().catch((thrown: unknown) => {
-  process.stderr.write(`bioscope-daemon: ${toErrorValue(thrown).message}\n`);
-  process.exit(1);
-});
+/**
+ * Resolves once clients are heard; the process ends where they cannot be. `isKeptCode`:
+ * V8 had not to compile this.
+ */
+export async function begin(isKeptCode: boolean): Promise<void> {
+  try {
+    await main(isKeptCode);
+  } catch (thrown) {
+    process.stderr.write(`bioscope-daemon: ${toErrorValue(thrown).message}\n`);
+    process.exit(1);
+  }
+}

@@ -18,6 +18,7 @@ import {
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Script } from 'node:vm';
+import type * as daemon from './daemon';
 
 /** A digest of the program; scripts/build.mjs puts it in. */
 declare const DAEMON_BODY: string;
@@ -26,7 +27,7 @@ declare const DAEMON_BODY: string;
 const SAVE_MS = 500;
 
 interface Body {
-  exports: { readonly listening?: Promise<void> };
+  exports: Partial<typeof daemon>;
 }
 type Wrapper = (
   exports: object,
@@ -88,9 +89,12 @@ function start(): void {
   const body: Body = { exports: {} };
   const run = script.runInThisContext() as Wrapper;
   run(body.exports, createRequire(filename), body, filename, __dirname);
-  if (path === null || (cachedData && script.cachedDataRejected !== true)) return;
+  if (!body.exports.begin) throw new Error(`${filename} is not the daemon: npm run build.`);
+  const isKeptCode = cachedData !== undefined && script.cachedDataRejected !== true;
+  const listening = body.exports.begin(isKeptCode);
+  if (path === null || isKeptCode) return;
   const save = () => saveCode(path, script.createCachedData());
-  void body.exports.listening?.then(() => setTimeout(save, SAVE_MS).unref());
+  void listening.then(() => setTimeout(save, SAVE_MS).unref());
 }
 
 start();

@@ -67,11 +67,14 @@ describe('starting', patience, () => {
     await life(() => until('its code is kept', () => existsSync(code)));
     const { mode, ino } = statSync(code);
     expect(mode & 0o777).toBe(0o600);
-    await life(() => new Promise((resolve) => setTimeout(resolve, 1500)));
-    expect(statSync(code).ino).toBe(ino); // used: it was not made again
+    const starts = () => [...log().matchAll(/ daemon \S+ \(process .*/g)].map(([line]) => line);
+    await life(() => Promise.resolve());
     chmodSync(code, 0o666);
     await life(() => until('it is made anew', () => statSync(code).ino !== ino));
     expect(statSync(code).mode & 0o777).toBe(0o600);
+    await life(() => Promise.resolve());
+    const used = starts().map((line) => line.endsWith(', of kept code'));
+    expect(used).toEqual([false, true, false, true]);
   });
 
   test('a second daemon leaves quietly, with a status of its own', async () => {
