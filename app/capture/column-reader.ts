@@ -14,6 +14,9 @@ import { orderBySequence, wideNumber } from './order';
 /** Rows that wait at most: one request that took minutes must not hold all the others back. */
 const MOST_WAITING = 4 * 65_536;
 
+/** Rows of a piece at most: what crosses a process boundary is best neither tiny nor a megabyte. */
+const PIECE_ROWS = 32_768;
+
 /** Room for a few rows more than the last batch had: as many as may have waited. */
 const SPARE_ROWS = 4096;
 
@@ -102,6 +105,10 @@ export class CaptureColumnReader {
   /** The rows at hand; the first `waiting` of them are from former batches. */
   private pool = new Pool(0);
   private waiting = 0;
+  /** Rows at hand in order: the first `ready` of them go out, and `given` of those have; the others wait. */
+  private order: Uint32Array = new Uint32Array(0);
+  private ready = 0;
+  private given = 0;
   private readonly pack: PackColumns;
   private packed = new ArrayBuffer(0);
   /** 0, 1, 2 and so on, as many as were wanted: the order of what is in order. */
@@ -127,24 +134,31 @@ export class CaptureColumnReader {
   next(): CapturePiece | null {
     let lost = 0n;
     for (;;) {
+      if (this.given < this.ready) return { ...this.give(), lost, damage: null };
+      this.keepOthers();
       const index = this.batch++;
       const head = this.file.batches[index]?.head;
-      if (!head) return this.rest(lost);
+      if (!head) {
+        // What waits for a batch that cannot be read, and what is lost behind the last row.
+        if (this.waiting === 0 && lost === 0n) return null;
+        this.sort(this.waiting, Infinity);
+        return { ...this.give(), lost, damage: null };
+      }
       lost += BigInt(head.lost);
       if (head.rows === 0) continue;
       const records = this.read(index);
       if (records instanceof BioscopeError) {
         lost += BigInt(head.rows);
-        return { ...this.emit(new Uint32Array(0)), lost, damage: records };
+        return { ...this.give(), lost, damage: records };
       }
-      const piece = this.take(records, this.lowestBehind[index] ?? Infinity);
-      if (piece.rows > 0 || lost > 0n) return { ...piece, lost, damage: null };
+      this.take(records, this.lowestBehind[index] ?? Infinity);
     }
   }
 
   close(): void {
     this.file.close();
     [this.body, this.pool, this.waiting] = [new ArrayBuffer(0), new Pool(0), 0];
+    this.ready = this.given = 0;
   }
 
   private read(index: number): BatchRecords | BioscopeError {
@@ -159,20 +173,32 @@ export class CaptureColumnReader {
     }
   }
 
-  /** Of a batch and what waits, the rows below `bound`; the others wait. */
-  private take(records: BatchRecords, bound: number): Rows {
+  /** Of a batch and what waits, the rows below `bound` are ready; the others wait. */
+  private take(records: BatchRecords, bound: number): void {
     const { waiting } = this;
     const all = waiting + records.rows;
-    const pool = this.pool.suiting(all, waiting);
-    this.pool = pool;
-    pool.put(records, waiting);
-    const order = orderBySequence(pool.sequences, 0, 2, all) ?? this.inOrder(all);
-    const below = rowsBelow(pool.sequences, order, bound);
-    const ready = all - below > this.mostWaiting ? all : below;
-    const piece = this.emit(order.subarray(0, ready));
-    pool.keep(order.slice(ready).sort());
-    this.waiting = all - ready;
-    return piece;
+    this.pool = this.pool.suiting(all, waiting);
+    this.pool.put(records, waiting);
+    this.sort(all, bound);
+  }
+
+  /** The same of the first `rows` of the pool. */
+  private sort(rows: number, bound: number): void {
+    const { sequences } = this.pool;
+    this.order = orderBySequence(sequences, 0, 2, rows) ?? this.inOrder(rows);
+    const below = rowsBelow(sequences, this.order, bound);
+    this.ready = rows - below > this.mostWaiting ? rows : below;
+    this.given = 0;
+  }
+
+  /** What is ready has been given: the others come first in the pool. */
+  private keepOthers(): void {
+    if (this.order.length === 0) return;
+    const others = this.order.slice(this.ready).sort();
+    this.pool.keep(others);
+    this.waiting = others.length;
+    this.order = new Uint32Array(0);
+    this.ready = this.given = 0;
   }
 
   private inOrder(rows: number): Uint32Array {
@@ -181,26 +207,20 @@ export class CaptureColumnReader {
     return this.asTheyAre.subarray(0, rows);
   }
 
-  /** These rows of the pool, in this order, as a piece. */
-  private emit(rows: Uint32Array): Rows {
+  /** The next rows of those that are ready. */
+  private give(): Rows {
+    const end = Math.min(this.ready, this.given + PIECE_ROWS);
+    const rows = this.order.subarray(this.given, end);
+    this.given = end;
     const { values } = this.pool;
     const bytes = this.pack(values, rows, this.packed);
     const { byteLength } = this.packed;
     // Not many more than are needed: all of them are copied when they are sent.
     if (byteLength < bytes || byteLength > bytes + bytes / 8) {
-      this.packed = new ArrayBuffer(bytes + Math.floor(bytes / 16));
+      this.packed = new ArrayBuffer(bytes);
       this.pack(values, rows, this.packed);
     }
     return { packed: this.packed, rows: rows.length };
-  }
-
-  /** What waits for a batch that cannot be read, and what is lost behind the last row. */
-  private rest(lost: bigint): CapturePiece | null {
-    const { waiting } = this;
-    this.waiting = 0;
-    if (waiting === 0 && lost === 0n) return null;
-    const rows = orderBySequence(this.pool.sequences, 0, 2, waiting) ?? this.inOrder(waiting);
-    return { ...this.emit(rows), lost, damage: null };
   }
 }
 

@@ -19,23 +19,29 @@ export function orderBySequence(
   stride: number,
   count: number,
 ): Uint32Array | null {
+  if (isOrdered(words, start, stride, count)) return null;
   const sequences = new Float64Array(count);
-  let isSorted = true;
   let lowest = Infinity;
   let highest = -1;
-  let before = -1;
   for (let row = 0; row < count; row++) {
     const sequence = wideNumber(words, start + row * stride);
     sequences[row] = sequence;
-    if (sequence < before) isSorted = false;
     if (sequence < lowest) lowest = sequence;
     if (sequence > highest) highest = sequence;
-    before = sequence;
   }
-  if (isSorted) return null;
   const span = highest - lowest + 1;
   const order = span <= count * SPARSE ? orderByTable(sequences, lowest, span) : null;
   return order ?? orderByComparing(sequences);
+}
+
+function isOrdered(words: Uint32Array, start: number, stride: number, count: number): boolean {
+  let before = -1;
+  for (let row = 0; row < count; row++) {
+    const sequence = wideNumber(words, start + row * stride);
+    if (sequence < before) return false;
+    before = sequence;
+  }
+  return true;
 }
 
 /** A place for each sequence there can be. Null when two rows have the same. */

@@ -10,7 +10,6 @@ import {
 import { SECTOR_BYTES } from '../contract/units';
 import type { BatchHead } from './batch';
 import type { BodyLayout } from './columns';
-import { wideNumber } from './order';
 
 const SECTOR = BigInt(SECTOR_BYTES);
 /** Sequences and sectors are counted with numbers that are exact below it: 4 EiB of sectors. */
@@ -21,6 +20,7 @@ const BIO_BYTES = 1n << 32n;
 const TIMES = 1n << 63n;
 /** Of their high word. */
 const TIME_HIGH = 2 ** 31;
+const WORD = 0xffff_ffffn;
 /** Of a sector's high word: with what is below, less than 4 GiB end on a disk. */
 const SECTOR_HIGH = 2 ** 20;
 
@@ -87,23 +87,26 @@ function firstImpossible(body: ArrayBuffer, layout: BodyLayout, head: BatchHead)
   const [sequences, arrivals, completions] = [words(0), words(1), words(2)];
   const [sectors, lengths] = [words(3), words(4)];
   const operations = new Uint8Array(body, layout.columns[OPERATION], rows);
-  const first = Math.max(1, Number(head.first));
-  const last = Math.min(Number(head.last), Number(EXACT) - 1);
+  const [firstLow, lastLow] = [Number(head.first & WORD), Number(head.last & WORD)];
+  // Of a batch, all sequences have the same high word; of one in 2^32 it is asked exactly.
+  const isOneHigh = head.first >> 32n === head.last >> 32n && head.first > 0n && head.last < EXACT;
+  const sequenceHigh = isOneHigh ? Number(head.first >> 32n) : -1;
   for (let row = 0, low = 0; row < rows; row++, low += 2) {
     const high = low + 1;
-    const sequence = wideNumber(sequences, low);
+    const sequence = sequences[low] ?? 0;
     const arrived = arrivals[high] ?? 0;
     const completed = completions[high] ?? 0;
     const isInOrder =
       arrived < completed ||
       (arrived === completed && (arrivals[low] ?? 0) <= (completions[low] ?? 0));
     const isPlain =
-      sequence >= first &&
-      sequence <= last &&
+      sequences[high] === sequenceHigh &&
+      sequence >= firstLow &&
+      sequence <= lastLow &&
       isInOrder &&
       completed < TIME_HIGH &&
       (sectors[high] ?? 0) < SECTOR_HIGH &&
-      (lengths[high] ?? 0) === 0;
+      lengths[high] === 0;
     if (isPlain) continue;
     const exact = (column: Uint32Array) =>
       (BigInt(column[high] ?? 0) << 32n) | BigInt(column[low] ?? 0);

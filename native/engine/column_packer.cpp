@@ -2,6 +2,7 @@
 #include "column_packer.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <limits>
 
@@ -19,18 +20,22 @@ constexpr size_t completion = 2;
 constexpr uint64_t exact = 1ULL << 53;
 
 struct Head {
-	uint32_t width;
+	uint16_t width;
+	uint16_t shift;
 	uint32_t offset;
 	double base;
 };
 static_assert(sizeof(Head) == 16);
+
+// Zero bits at the end that all values have in common are not packed, up to so many.
+constexpr int most_shift = 16;
 
 size_t aligned(size_t bytes)
 {
 	return (bytes + 7) / 8 * 8;
 }
 
-uint32_t width_of(uint64_t most)
+uint16_t width_of(uint64_t most)
 {
 	if (most == 0)
 		return 0;
@@ -41,138 +46,147 @@ uint32_t width_of(uint64_t most)
 	return most <= std::numeric_limits<uint32_t>::max() ? 4 : 8;
 }
 
-// Lowest and highest of what was gathered.
-struct Span {
-	uint64_t least = std::numeric_limits<uint64_t>::max();
-	uint64_t most = 0;
+// The values of a column's rows, in their order: where they lie, if they lie side by side.
+template <typename Value>
+const Value *gathered(const std::byte *column, std::span<const uint32_t> rows, bool is_run,
+		      Value *into)
+{
+	const auto *values = reinterpret_cast<const Value *>(column);
+	if (is_run)
+		return values + rows.front();
+	for (size_t i = 0; i < rows.size(); i++)
+		into[i] = values[rows[i]];
+	return into;
+}
 
-	void add(uint64_t value)
+// Lowest and highest of values.
+template <typename Value> struct Span {
+	Value least = std::numeric_limits<Value>::max();
+	Value most = 0;
+
+	void add(Value value)
 	{
 		least = std::min(least, value);
 		most = std::max(most, value);
 	}
 };
 
-template <typename Value>
-Span gather(const std::byte *column, std::span<const uint32_t> rows, uint64_t *into)
+template <typename Packed, typename Value>
+void put_as(const Value *values, size_t count, Value base, int shift, std::byte *to)
 {
-	const auto *values = reinterpret_cast<const Value *>(column);
-	Span span;
-	for (size_t i = 0; i < rows.size(); i++) {
-		into[i] = values[rows[i]];
-		span.add(into[i]);
-	}
-	return span;
-}
-
-// What the values are above their rows' numbers, or above another column. False
-// where that is negative or a number is not exact: such a column is not packed.
-bool gather_above_rows(const std::byte *column, std::span<const uint32_t> rows, uint64_t *into,
-		       Span &span)
-{
-	const auto *values = reinterpret_cast<const uint64_t *>(column);
-	uint64_t highest = 0;
-	bool negative = false;
-	for (size_t i = 0; i < rows.size(); i++) {
-		uint64_t value = values[rows[i]];
-		highest = std::max(highest, value);
-		negative |= value < i;
-		into[i] = value - i;
-		span.add(into[i]);
-	}
-	return highest < exact && !negative;
-}
-
-bool gather_above(const std::byte *column, const std::byte *other, std::span<const uint32_t> rows,
-		  uint64_t *into, Span &span)
-{
-	const auto *values = reinterpret_cast<const uint64_t *>(column);
-	const auto *bases = reinterpret_cast<const uint64_t *>(other);
-	uint64_t highest = 0;
-	bool negative = false;
-	for (size_t i = 0; i < rows.size(); i++) {
-		uint64_t value = values[rows[i]];
-		uint64_t base = bases[rows[i]];
-		highest = std::max(highest, value);
-		negative |= value < base;
-		into[i] = value - base;
-		span.add(into[i]);
-	}
-	return highest < exact && !negative;
-}
-
-template <typename Value>
-void put(const uint64_t *values, size_t count, uint64_t base, std::byte *to)
-{
-	auto *packed = reinterpret_cast<Value *>(to);
+	auto *packed = reinterpret_cast<Packed *>(to);
 	for (size_t i = 0; i < count; i++)
-		packed[i] = static_cast<Value>(values[i] - base);
+		packed[i] = static_cast<Packed>((values[i] - base) >> shift);
 }
 
-Span gather_of_width(size_t width, const std::byte *column, std::span<const uint32_t> rows,
-		     uint64_t *into)
+// Room in what is packed, filled column by column. Knows what it would need, too.
+class Packing
 {
-	switch (width) {
-	case 1:
-		return gather<uint8_t>(column, rows, into);
-	case 2:
-		return gather<uint16_t>(column, rows, into);
-	case 4:
-		return gather<uint32_t>(column, rows, into);
-	default:
-		return gather<uint64_t>(column, rows, into);
+public:
+	explicit Packing(std::span<std::byte> into) : into_(into) {}
+
+	// The values above `base`, without `shift` bits that none of them has.
+	template <typename Value>
+	void add(const Value *values, size_t count, uint16_t width, Value base, int shift)
+	{
+		const Head head{width, static_cast<uint16_t>(shift), static_cast<uint32_t>(end_),
+				static_cast<double>(base)};
+		const size_t field = field_++;
+		end_ = aligned(end_ + width * count);
+		if (end_ > into_.size())
+			return;
+		std::memcpy(into_.data() + field * sizeof(Head), &head, sizeof(head));
+		std::byte *to = into_.data() + head.offset;
+		if (width == 1)
+			put_as<uint8_t>(values, count, base, shift, to);
+		else if (width == 2)
+			put_as<uint16_t>(values, count, base, shift, to);
+		else if (width == 4)
+			put_as<uint32_t>(values, count, base, shift, to);
+		else if (width == 8)
+			std::memcpy(to, values, width * count);
 	}
+
+	size_t bytes() const { return end_; }
+
+private:
+	std::span<std::byte> into_;
+	size_t field_ = 0;
+	size_t end_ = column_widths.size() * sizeof(Head);
+};
+
+// A column of 32 bits and less. It has a base where all values are the same.
+template <typename Value>
+void pack_narrow(const std::byte *column, std::span<const uint32_t> rows, bool is_run,
+		 std::byte *scratch, Packing &packing)
+{
+	const auto *values = gathered(column, rows, is_run, reinterpret_cast<Value *>(scratch));
+	Span<Value> span;
+	for (size_t i = 0; i < rows.size(); i++)
+		span.add(values[i]);
+	const Value base = span.least == span.most ? span.most : Value{0};
+	packing.add(values, rows.size(), width_of(span.most - base), base, 0);
+}
+
+// A column of 64 bits: of `values` is packed what they are above something else.
+void pack_wide(const uint64_t *values, const uint64_t *above, size_t count, Packing &packing)
+{
+	Span<uint64_t> span;
+	uint64_t bits = 0;
+	uint64_t differences = 0;
+	for (size_t i = 0; i < count; i++) {
+		span.add(above[i]);
+		// What is less than the other is huge here.
+		bits |= values[i] | above[i];
+		differences |= above[i] ^ above[0];
+	}
+	const int shift = std::min(most_shift, std::countr_zero(differences));
+	const uint64_t most = (span.most - span.least) >> shift;
+	if (bits >= exact || most > std::numeric_limits<uint32_t>::max())
+		packing.add(values, count, 8, uint64_t{0}, 0);
+	else
+		packing.add(above, count, width_of(most), span.least, most == 0 ? 0 : shift);
 }
 } // namespace
 
 size_t ColumnPacker::pack(const std::array<const std::byte *, column_widths.size()> &columns,
 			  std::span<const uint32_t> rows, std::span<std::byte> into)
 {
+	Packing packing(into);
 	const size_t count = rows.size();
-	scratch_.resize(std::max(scratch_.size(), count));
-	uint64_t *values = scratch_.data();
-	size_t offset = column_widths.size() * sizeof(Head);
+	scratch_.resize(std::max(scratch_.size(), 3 * count * sizeof(uint64_t)));
+	auto *values = reinterpret_cast<uint64_t *>(scratch_.data());
+	uint64_t *others = values + count;
+	uint64_t *above = others + count;
+	bool is_run = count > 0;
+	for (size_t i = 1; i < count && is_run; i++)
+		is_run = rows[i] == rows[0] + i;
 	for (size_t field = 0; field < column_widths.size(); field++) {
-		const size_t full = column_widths[field];
 		const std::byte *column = columns[field];
-		Span span;
-		bool is_packed = true;
-		if (field == sequence) {
-			is_packed = gather_above_rows(column, rows, values, span);
-		} else if (field == completion) {
-			is_packed = gather_above(column, columns[arrival], rows, values, span);
+		if (count == 0) {
+			packing.add(values, 0, 0, uint64_t{0}, 0);
+		} else if (column_widths[field] == 1) {
+			pack_narrow<uint8_t>(column, rows, is_run, scratch_.data(), packing);
+		} else if (column_widths[field] == 2) {
+			pack_narrow<uint16_t>(column, rows, is_run, scratch_.data(), packing);
+		} else if (column_widths[field] == 4) {
+			pack_narrow<uint32_t>(column, rows, is_run, scratch_.data(), packing);
 		} else {
-			span = gather_of_width(full, column, rows, values);
-			is_packed = span.most < exact;
+			const auto *wide = gathered(column, rows, is_run, values);
+			if (field == sequence) {
+				for (size_t i = 0; i < count; i++)
+					above[i] = wide[i] - i;
+			} else if (field == completion) {
+				const auto *arrivals =
+				    gathered(columns[arrival], rows, is_run, others);
+				for (size_t i = 0; i < count; i++)
+					above[i] = wide[i] - arrivals[i];
+			}
+			const bool follows = field == sequence || field == completion;
+			pack_wide(wide, follows ? above : wide, count, packing);
 		}
-		if (is_packed && count > 0 && span.most - span.least > UINT32_MAX)
-			is_packed = false;
-		if (!is_packed) {
-			gather<uint64_t>(column, rows, values);
-			span = {};
-		}
-		uint64_t base = count > 0 && is_packed ? span.least : 0;
-		// Narrow values have no base but where they are all the same.
-		if (full < 8 && span.least != span.most)
-			base = 0;
-		Head head{is_packed ? width_of(count > 0 ? span.most - base : 0) : 8,
-			  static_cast<uint32_t>(offset), static_cast<double>(base)};
-		const size_t end = aligned(offset + head.width * count);
-		if (end <= into.size()) {
-			std::memcpy(into.data() + field * sizeof(Head), &head, sizeof(head));
-			std::byte *to = into.data() + offset;
-			if (head.width == 1)
-				put<uint8_t>(values, count, base, to);
-			else if (head.width == 2)
-				put<uint16_t>(values, count, base, to);
-			else if (head.width == 4)
-				put<uint32_t>(values, count, base, to);
-			else if (head.width == 8)
-				put<uint64_t>(values, count, base, to);
-		}
-		offset = end;
 	}
-	return offset;
+	return packing.bytes();
 }
 
 } // namespace bioscope

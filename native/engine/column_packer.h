@@ -26,8 +26,8 @@ public:
 		    std::span<const uint32_t> rows, std::span<std::byte> into);
 
 private:
-	// The values of the columns, without what they follow.
-	std::vector<uint64_t> scratch_;
+	// Room for three columns in the order of the rows.
+	std::vector<std::byte> scratch_;
 };
 
 } // namespace bioscope

@@ -13,7 +13,8 @@ using namespace bioscope;
 namespace
 {
 struct Head {
-	uint32_t width;
+	uint16_t width;
+	uint16_t shift;
 	uint32_t offset;
 	double base;
 };
@@ -78,10 +79,14 @@ TEST_CASE("column packer: a column is as wide as its values")
 	const uint64_t first = 1ULL << 40;
 	struct {
 		uint64_t most;
-		uint32_t width;
-	} cases[] = {{0, 0},          {UINT8_MAX, 1},         {UINT8_MAX + 1, 2},
-		     {UINT16_MAX, 2}, {UINT16_MAX + 1ULL, 4}, {UINT32_MAX, 4},
-		     {1ULL << 32, 8}};
+		uint16_t width;
+	} cases[] = {{0, 0},
+		     {UINT8_MAX, 1},
+		     {UINT8_MAX + 2, 2},
+		     {UINT16_MAX, 2},
+		     {UINT16_MAX + 2ULL, 4},
+		     {UINT32_MAX, 4},
+		     {(1ULL << 32) + 1, 8}};
 	for (auto [most, width] : cases) {
 		CAPTURE(most);
 		columns.set(3, 0, first);
@@ -96,6 +101,32 @@ TEST_CASE("column packer: a column is as wide as its values")
 		uint64_t last = 0;
 		std::memcpy(&last, bytes.data() + head.offset + size_t{2} * width, width);
 		CHECK(last == (width == 8 ? first + most : most));
+	}
+}
+
+TEST_CASE("column packer: zero bits that all values end with take no room, 16 at most")
+{
+	Columns columns(3);
+	const std::vector<uint32_t> rows{0, 1, 2};
+	struct {
+		uint64_t step;
+		uint16_t shift;
+		uint16_t width;
+	} cases[] = {{512, 9, 1}, {1ULL << 16, 16, 1}, {1ULL << 20, 16, 1}, {1ULL << 40, 16, 4}};
+	for (auto [step, shift, width] : cases) {
+		CAPTURE(step);
+		// Not so the base: what is above it counts.
+		columns.set(4, 0, 7);
+		columns.set(4, 1, 7 + step);
+		columns.set(4, 2, 7 + 10 * step);
+		auto bytes = packed(columns, rows);
+		const Head head = head_of(bytes, 4);
+		CHECK(head.base == 7);
+		CHECK(head.shift == shift);
+		CHECK(head.width == width);
+		uint64_t last = 0;
+		std::memcpy(&last, bytes.data() + head.offset + size_t{2} * width, width);
+		CHECK((last << shift) == 10 * step);
 	}
 }
 
