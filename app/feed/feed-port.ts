@@ -11,7 +11,8 @@ export interface Port {
 }
 
 /**
- * Records read before they may be sent, at most: 64 MiB, a second at a million a second.
+ * Records read before they may be sent, at most: a second at a million a second, some
+ * 20 MiB packed (64 where they came few at a time).
  * A worker that is busy for longer than a ring lasts has lost nothing then.
  */
 const AHEAD_RECORDS = 1_048_576;

@@ -43,6 +43,27 @@ describe('the rows of a capture', () => {
     );
   });
 
+  it('are zero where they should be, also in place of others that had to leave', () => {
+    const capacity = CHUNK_ROWS + 10;
+    const [plain, store] = [open(capacity), open(capacity)];
+    const fields = { flags: 1, backendDelay: 2, queue: 3, depth: 4, error: 5, marks: 6 };
+    let next = 1;
+    const take = (count: number, made: object) => {
+      const part = Array.from({ length: count }, () => ({ sequence: next++, ...made }));
+      add(plain, part);
+      const packed = packRecords(batchOf(part));
+      store.receive({ type: 'columns', disk, packed, rows: count, lost: 0n });
+      const frames = [plain, store].map((each) => each.frame(view({ follow: true, rows: 4096 })));
+      const [one, other] = frames.map(({ records }) => Buffer.from(records));
+      expect(other!.equals(one!)).toBe(true);
+    };
+    for (let round = 0; round < 3; round++) {
+      take(100, {});
+      take(CHUNK_ROWS - 1000, fields);
+      take(4000, {});
+    }
+  });
+
   it('leave for newer ones', () => {
     const store = open(4);
     const records = batchOf([1, 2, 3, 6, 7].map((sequence) => ({ sequence })));

@@ -44,6 +44,8 @@ export class Rows {
   /** The number of the first row of the first chunk. */
   #base = 0;
   #chunks: TraceColumns[] = [];
+  /** From this row on nothing has been written yet: chunks are all zero there. */
+  #untouched = 0;
   /** A chunk whose rows have all left, to be filled again. */
   #spare: TraceColumns | null = null;
 
@@ -79,6 +81,7 @@ export class Rows {
     let chunk = this.#chunks[index];
     while (chunk === undefined) {
       this.#chunks.push(this.#spare ?? makeColumns(CHUNK_ROWS));
+      if (this.#spare) this.#untouched = this.#base + this.#chunks.length * CHUNK_ROWS;
       this.#spare = null;
       chunk = this.#chunks[index];
     }
@@ -128,9 +131,10 @@ export class Rows {
     const newest = this.count > 0 ? this.number(this.#end - 1, 'sequence') : -1;
     if (count > 0 && firstSequence(packed) <= newest) return this.#addLate(packed, count, newest);
     const changedFrom = this.#end;
-    this.#extend(count, (columns, slot, from, some) =>
-      unpackColumns(packed, from, columnList(columns), slot, some),
-    );
+    this.#extend(count, (columns, slot, from, some) => {
+      const areZero = this.#end >= this.#untouched;
+      unpackColumns(packed, from, columnList(columns), slot, some, areZero);
+    });
     return { changedFrom: Math.max(changedFrom, this.#first), tooLate: 0 };
   }
 
@@ -202,6 +206,7 @@ export class Rows {
   }
 
   #trim(): void {
+    this.#untouched = Math.max(this.#untouched, this.#end);
     if (this.count > this.#capacity) this.makeRoom(this.count - this.#capacity);
   }
 

@@ -130,7 +130,7 @@ function somethingChanged(): void {
 /** A capture comes as fast as it can be read: frames meanwhile only show how far that is, ms. */
 const CAPTURE_FRAMES_MS = 100;
 /** Drawing pictures, of all rows each time, would take the processor from what reads it. */
-const CAPTURE_PICTURES_ROWS = 4;
+const CAPTURE_PICTURES_ROWS = 16;
 const CAPTURE_PICTURES_MS = 100;
 
 /** Calls `work` so many ms after it is asked for, once for all that ask until then. */
