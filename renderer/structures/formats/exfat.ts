@@ -2,7 +2,8 @@
 import { ByteView } from '../byte-view';
 import { fieldsIn, hexNumber, raw, readFields, text, type Layout } from '../fields';
 import type { Place, Region, Surveyor } from '../recogniser';
-import { listNodes, type Structure } from '../structure';
+import type { Structure } from '../structure';
+import { allocationTable } from './allocation-table';
 import { clusterAt } from './directory-entries';
 import { recogniseExFatDirectory } from './exfat-directory';
 
@@ -125,26 +126,11 @@ export const surveyExFat: Surveyor = async (volume, read) => {
           offset: view.start + from * 4,
           length: (to - from) * 4,
         });
-        return {
-          name: 'exFAT table',
-          ...span(0, count),
-          value: '',
-          meaning: `entries ${first} to ${first + count - 1}`,
-          confidence: 'location',
-          evidence: 'where the boot sector has it',
-          children: () =>
-            listNodes(
-              count,
-              (index) => ({
-                name: `entry ${first + index}`,
-                ...span(index, index + 1),
-                value: hexNumber(view.u32(index * 4), 8),
-                meaning: meaningOf(first + index, view.u32(index * 4)),
-              }),
-              span,
-              (from, to) => `entries ${first + from} to ${first + to}`,
-            ),
+        const read = (index: number) => {
+          const value = view.u32(index * 4);
+          return { value: hexNumber(value, 8), meaning: meaningOf(first + index, value) };
         };
+        return allocationTable({ name: 'exFAT table', value: '', first, count, span, read });
       },
     },
     heapRegion(boot, volume.start),

@@ -1,8 +1,9 @@
 /** FAT12, FAT16 and FAT32: boot sector, FSInfo, the FAT; names as in Microsoft's fatgen103. */
 import { ByteView } from '../byte-view';
-import { fieldsIn, raw, readFields, text, type Layout } from '../fields';
+import { fieldsIn, hexNumber, raw, readFields, text, type Layout } from '../fields';
 import type { Place, Region, Surveyor } from '../recogniser';
-import { listNodes, type Structure } from '../structure';
+import type { Structure } from '../structure';
+import { allocationTable } from './allocation-table';
 import { clusterAt } from './directory-entries';
 import { directoryByShape, rootDirectory } from './fat-directory';
 
@@ -182,29 +183,16 @@ function fatRegion(geometry: FatGeometry, start: number, number: number): Region
         offset: view.start + at(from),
         length: at(to - 1) + bytes - at(from),
       });
-      return {
-        name: `FAT${width} table`,
-        offset: view.start,
-        length: view.length,
-        value: fatSectors > 0 && number > 0 ? `copy ${number + 1}` : '',
-        meaning: `entries ${first} to ${first + count - 1}`,
-        confidence: 'location',
-        evidence: 'where the boot sector has it',
-        children: () =>
-          listNodes(
-            count,
-            (index) => ({
-              name: `entry ${first + index}`,
-              ...span(index, index + 1),
-              value: `0x${read(index)
-                .toString(16)
-                .padStart(width / 4, '0')}`,
-              meaning: entryMeaning(first + index, read(index), width),
-            }),
-            span,
-            (from, to) => `entries ${first + from} to ${first + to}`,
-          ),
-      };
+      const name = `FAT${width} table`;
+      const value = fatSectors > 0 && number > 0 ? `copy ${number + 1}` : '';
+      const shown = (index: number) => ({
+        value: hexNumber(read(index), width / 4),
+        meaning: entryMeaning(first + index, read(index), width),
+      });
+      return allocationTable(
+        { name, value, first, count, span, read: shown },
+        { offset: view.start, length: view.length },
+      );
     },
   };
 }
