@@ -30,6 +30,14 @@ export function writeError(path: string, thrown: unknown): Error {
   );
 }
 
+/** A capture that somebody took away while it was recorded. */
+export const removedCapture = (path: string): BioscopeError =>
+  new BioscopeError(
+    'FILE_NOT_WRITABLE',
+    `${path} was removed while it was recorded: what was in it is lost. Begin another, where nobody takes it away.`,
+    { errno: 'ENOENT' },
+  );
+
 /** A file that cannot be opened or read. */
 export function readError(path: string, thrown: unknown): Error {
   const errno = errnoOf(thrown);

@@ -18,7 +18,7 @@ import {
   writeHead,
   type Checksum,
 } from './batch';
-import { writeError } from './capture-errors';
+import { removedCapture, writeError } from './capture-errors';
 import { captureSchema, toColumns, type BodyLayout } from './columns';
 import { CAPTURE_VERSION, toMetadata, type CaptureHeader } from './header';
 import { Staging } from './staging';
@@ -136,6 +136,7 @@ export class CaptureWriter {
     const reached = this.position;
     this.syncing = this.file
       .datasync()
+      .then(() => this.lookAfter())
       .then(() => {
         this.syncedTo = reached;
       })
@@ -159,6 +160,7 @@ export class CaptureWriter {
       await this.append([endOfStream()]);
       await this.syncing;
       await this.file.datasync();
+      await this.lookAfter();
       this.throwFailure();
     } catch (thrown) {
       await this.syncing;
@@ -172,6 +174,11 @@ export class CaptureWriter {
       await this.file.close().catch(() => undefined);
     }
     return this.totals;
+  }
+
+  /** A file without a name is gone when it is closed, whatever was written to it. */
+  private async lookAfter(): Promise<void> {
+    if ((await this.file.stat()).nlink === 0) throw removedCapture(this.path);
   }
 
   private throwFailure(): void {

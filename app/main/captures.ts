@@ -49,6 +49,12 @@ export class Captures {
     const before = this.disks.find(({ capture }) => capture?.path === path);
     if (before) return before;
     const file = await openCapture(path);
+    // Dropped twice, it was opened by the other one meanwhile.
+    const other = this.disks.find(({ capture }) => capture?.path === path);
+    if (other) {
+      file.close();
+      return other;
+    }
     const number = this.next++;
     const disk = captureDisk(file, diskId(`capture-${number}`), FIRST_NUMBER + number);
     this.entries.set(disk.id, { disk, file });
@@ -94,12 +100,17 @@ export class Captures {
   }
 }
 
-/** Whether `path` begins as a capture does; what cannot be read is none, and an image's own errors tell why. */
+/**
+ * Whether `path` begins as a capture does, or is called one: what is left of one that was cut
+ * short is no image to be written to. What cannot be read is none, and an image's own errors
+ * tell why.
+ */
 export async function looksLikeCapture(path: string): Promise<boolean> {
   try {
     const file = await open(path, 'r');
     try {
       if (!(await file.stat()).isFile()) return false;
+      if (path.endsWith('.bioscope')) return true;
       const { buffer, bytesRead } = await file.read(Buffer.alloc(LOOK_BYTES), 0, LOOK_BYTES, 0);
       return (
         bytesRead > 8 &&

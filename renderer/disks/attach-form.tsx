@@ -31,6 +31,13 @@ export function pathsOf(text: string): string[] {
     .filter((line) => line !== '');
 }
 
+function titleOf({ path, error, isImage = true }: Attachment): string {
+  const name = baseName(path);
+  if (error?.code === 'CAPTURE_DAMAGED') return `${name} is damaged`;
+  if (error?.code.startsWith('CAPTURE_') === true) return `${name} was not opened`;
+  return isImage ? `${name} was not attached` : name;
+}
+
 function AttachmentItem({ attachment }: { readonly attachment: Attachment }) {
   const { id, path, readOnly, error, isImage = true } = attachment;
   if (!error) {
@@ -42,12 +49,7 @@ function AttachmentItem({ attachment }: { readonly attachment: Attachment }) {
     );
   }
   return (
-    <Problem
-      title={isImage ? `${baseName(path)} was not attached` : baseName(path)}
-      error={error}
-      testId="attach-problem"
-      path={path}
-    >
+    <Problem title={titleOf(attachment)} error={error} testId="attach-problem" path={path}>
       {error.code === 'IMAGE_NOT_WRITABLE' && (
         <button type="button" className="button" onClick={() => void attach(path, true)}>
           Attach read-only

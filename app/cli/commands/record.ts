@@ -106,7 +106,8 @@ async function recordUntilEnd(
 
 function failure({ path, error, ...numbers }: Recording): BioscopeError {
   if (error === null) return new BioscopeError('INTERNAL', `${path}: the recording failed.`);
-  return numbers.records > 0
+  // Nothing is in one that was removed.
+  return numbers.records > 0 && error.errno !== 'ENOENT'
     ? BioscopeError.from({
         ...error,
         message: `${error.message} (${numbers.records} requests are in it.)`,

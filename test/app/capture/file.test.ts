@@ -51,6 +51,15 @@ describe('a capture', () => {
     file.close();
   });
 
+  test('that is removed while it is recorded is no success', async () => {
+    const writer = await CaptureWriter.create(path, header, checksum);
+    await addAll(writer, madeUp(1, 100));
+    rmSync(path);
+    await expect(writer.finish()).rejects.toThrow(
+      `${path} was removed while it was recorded: what was in it is lost.`,
+    );
+  });
+
   test('gives back payloads by sequence, in part too, and null for a row without', async () => {
     const payloads = [null, Buffer.from('first'), Buffer.alloc(0), null, Buffer.alloc(100_000, 7)];
     const writer = await CaptureWriter.create(path, header, checksum);
