@@ -15,10 +15,16 @@ export const metadataKeys = {
   meanings: 'bioscope.meanings',
 } as const;
 
-/** As numbers, times of 2^53 and more are not exact; the records have none either (possible.ts). */
-const LATEST = 1n << 53n;
+/** The kernel's times have a sign, as for the records (possible.ts). */
+const TIMES = 1n << 63n;
+/** As many as a daemon keeps of a disk. */
+const MOST_GAPS = 64;
 
-const recordedGapSchema = gapSchema.refine(({ from, to }) => from <= to && to < LATEST);
+const gapsSchema = z
+  .array(gapSchema.refine(({ from, to }) => from <= to && to < TIMES))
+  .max(MOST_GAPS)
+  .refine((gaps) => gaps.every(({ from }, index) => from >= (gaps[index - 1]?.to ?? 0n)))
+  .readonly();
 
 export const captureHeaderSchema = z
   .object({
@@ -42,8 +48,9 @@ export const captureHeaderSchema = z
     /**
      * When nobody served the disk (CLOCK_MONOTONIC, oldest first), as far as the requests may
      * reach back. There are no later ones: with whoever serves a disk its recordings end.
+     * Such as nobody can have seen are left out: the requests are readable without them.
      */
-    gaps: z.array(recordedGapSchema).readonly().optional(),
+    gaps: gapsSchema.optional().catch(undefined),
   })
   .readonly();
 export type CaptureHeader = z.infer<typeof captureHeaderSchema>;

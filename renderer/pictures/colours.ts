@@ -24,15 +24,11 @@ export function currentColours(): Colours {
   return (colours ??= read());
 }
 
-function subscribe(listener: () => void): () => void {
-  return onThemeChange(() => {
-    colours = null;
-    listener();
-  });
-}
+// Whether or not a picture is open: the next one must not begin with the old colours.
+onThemeChange(() => (colours = null));
 
 export function useColours(): Colours {
-  return useSyncExternalStore(subscribe, currentColours);
+  return useSyncExternalStore(onThemeChange, currentColours);
 }
 
 /** "#rrggbb" as red, green and blue, 0 … 255. */

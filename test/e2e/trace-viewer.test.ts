@@ -137,5 +137,8 @@ it("shows each request with its times and fields, and the queue's depth", async 
       result: error ? 'EIO' : 'ok',
     });
   }
-  expect(model.inFlight).toHaveLength(requests.length);
+  expect(model.inFlight.map(({ value }) => value)).toEqual(requests.map(({ depth }) => depth));
+  model.inFlight.forEach(({ timestamp }, index) =>
+    expect(timestamp).toBeCloseTo(Number((requests[index]?.arrival ?? 0n) - first) / 1e6, 6),
+  );
 });

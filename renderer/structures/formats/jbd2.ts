@@ -254,8 +254,8 @@ function commit(block: ByteView, known: JournalForm | null): Kind {
     checksum(0x10, 4, 'h_chksum[0]', 'big', (view) => commitChecksum(view, known)),
     raw(0x14, 28, 'h_chksum[1..7]'),
     custom(0x30, 8, 'h_commit_sec', (view, at) => {
-      const seconds = view.wide(at, 'big');
-      return dated(unixTime(seconds), `${seconds} s`);
+      const seconds = view.u64(at, 'big');
+      return dated(unixTime(Number(seconds)), `${seconds} s`);
     }),
     u32(0x38, 'h_commit_nsec'),
   ];

@@ -57,7 +57,10 @@ const time = (at: number, name: string): Field =>
     const value = view.u64(place, 'big');
     const isBig = (flags2(view) & BIG_TIME) !== 0n;
     const seconds = isBig ? Number(value / NANOSECONDS) - BIG_TIME_BASE : Number(value >> 32n) | 0;
-    return dated(unixTime(seconds), isBig ? `${value} ns` : `${seconds} s`);
+    return dated(
+      unixTime(seconds),
+      isBig ? `${value} ns` : `${seconds} s ${value & 0xffff_ffffn} ns`,
+    );
   });
 
 const flagNames = {

@@ -380,7 +380,7 @@ test('CSV and JSON lines have every request, 64-bit numbers whole', () => {
     'sequence,time_ns,operation,sector,length,flags,latency_ns,backend_delay_ns,result,errno,queue,depth,injected',
   );
   expect(rows.length).toBe(requests.length);
-  expect(rows[1]).toBe('2,1700000000000105000,write,40,8192,SYNC|FUA,20000,3000,ok,,0,1,0');
+  expect(rows[1]).toBe('2,1700000000000105000,write,40,8192,SYNC|FUA,20000,3000,ok,,0,2,0');
   expect(rows[99]).toMatch(/,error,EIO,/);
   const lines = readFileSync(exported('json'), 'utf8').trimEnd().split('\n');
   expect(lines.length).toBe(requests.length);

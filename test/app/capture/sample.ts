@@ -29,6 +29,7 @@ for (let index = 0; index < 300; index++) {
     flags: index % 16 === 1 ? FUA | SYNC : 0,
     backendDelay: 3000,
     operation,
+    depth: 1 + (index % 7),
     ...(index === 99 ? { error: 5, result: 1 } : {}),
     marks: 1,
   });
