@@ -1,7 +1,15 @@
 /** Pictures of the requests that pass the filter: their tabs, and the one that is open. */
 import { DropdownMenu, Tabs } from 'radix-ui';
-import { type KeyboardEvent, type PointerEvent, useCallback, useEffect, useState } from 'react';
+import {
+  type KeyboardEvent,
+  type PointerEvent,
+  useCallback,
+  useEffect,
+  useState,
+  useSyncExternalStore,
+} from 'react';
 import type { Disk } from '../../app/contract/disk';
+import { derivedClient } from '../trace/trace-client';
 import { Icon } from '../widgets/icon';
 import { setBrush, useBrush } from './brushing';
 import { AddressTab, LatencyTab } from './histogram-tabs';
@@ -72,6 +80,20 @@ function BrushChip() {
     >
       brush <Icon name="close" />
     </button>
+  );
+}
+
+const watchShare = (changed: () => void) => derivedClient.watchShare(changed);
+const currentShare = () => derivedClient.share;
+
+/** That a picture of many requests is on its way, and how far it is. */
+function Counting() {
+  const share = useSyncExternalStore(watchShare, currentShare);
+  if (share === null) return null;
+  return (
+    <span className="picture-counting data" data-testid="picture-counting">
+      counting … {Math.min(99, Math.floor(100 * share))} %
+    </span>
   );
 }
 
@@ -166,6 +188,7 @@ export function Pictures({ disk }: { readonly disk: Disk }) {
               </Tabs.Trigger>
             ))}
           </Tabs.List>
+          <Counting />
           <span className="picture-hover data" data-testid="picture-hover">
             {hovered}
           </span>

@@ -15,6 +15,9 @@ export interface DerivedSubscription {
 export class DerivedClient {
   readonly #send: (request: DerivedRequest) => void;
   readonly #listeners = new Map<number, DerivedListener>();
+  /** Of the requests whose results take long, how much is done. */
+  readonly #shares = new Map<number, number>();
+  readonly #watchers = new Set<() => void>();
   #next = 1;
 
   /** `send` posts to the worker. */
@@ -31,16 +34,41 @@ export class DerivedClient {
       change: (changed) => this.#send({ type: 'derive', id, request: changed }),
       close: () => {
         this.#listeners.delete(id);
+        this.#progress(id, null);
         this.#send({ type: 'derive', id, request: null });
       },
     };
   }
 
-  receive({ id, result, disk }: DerivedMessage): void {
+  /** How much is done of a result that takes long, 0 … 1; null when none does. */
+  get share(): number | null {
+    return this.#shares.size === 0 ? null : Math.min(...this.#shares.values());
+  }
+
+  /** Calls `watcher` when `share` changes. */
+  watchShare(watcher: () => void): () => void {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
+  }
+
+  receive(message: DerivedMessage): void {
+    const { id } = message;
     const listener = this.#listeners.get(id);
-    // Closed while the result was on its way.
+    // Closed while this was on its way.
     if (!listener) return;
-    listener(result, disk);
+    if (message.type === 'derived-progress') {
+      this.#progress(id, message.share);
+      return;
+    }
+    this.#progress(id, null);
+    listener(message.result, message.disk);
     this.#send({ type: 'derived-drawn', id });
+  }
+
+  #progress(id: number, share: number | null): void {
+    if (share === (this.#shares.get(id) ?? null)) return;
+    if (share === null) this.#shares.delete(id);
+    else this.#shares.set(id, share);
+    for (const watcher of this.#watchers) watcher();
   }
 }

@@ -130,6 +130,7 @@ worker.onmessage = ({ data }: MessageEvent<WorkerMessage | DerivedMessage>) => {
       );
       return;
     case 'derived':
+    case 'derived-progress':
       derivedClient.receive(data);
       return;
   }

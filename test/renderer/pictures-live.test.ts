@@ -102,7 +102,7 @@ class Trace {
 
 /** Views that are asked until they answer. */
 class Asked {
-  readonly #sent: DerivedMessage[] = [];
+  readonly #sent: Extract<DerivedMessage, { type: 'derived' }>[] = [];
   readonly #waiting: (() => void)[] = [];
   #time = 0;
   #source: DerivedSource | null = null;
@@ -112,7 +112,9 @@ class Asked {
   constructor(tick: number) {
     this.views = new DerivedViews({
       source: () => this.#source,
-      send: (message) => this.#sent.push(message),
+      send: (message) => {
+        if (message.type === 'derived') this.#sent.push(message);
+      },
       now: () => (this.#time += tick),
       schedule: (milliseconds, work) => {
         this.#time += milliseconds;

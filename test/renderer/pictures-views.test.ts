@@ -22,7 +22,9 @@ function chunkOf(first: number, count: number, version = 1): PassingChunk {
 /** A worker whose clock a test turns. */
 class Rig {
   source: DerivedSource | null = { disk: diskId('one'), epochMonotonicNs: 0n, chunks: [] };
-  readonly sent: DerivedMessage[] = [];
+  readonly sent: Extract<DerivedMessage, { type: 'derived' }>[] = [];
+  /** How far a result was, and when that was said, ms. */
+  readonly told: { readonly share: number; readonly at: number }[] = [];
   time = 0;
   /** How long looking at the source takes, ms. */
   cost = 0;
@@ -34,7 +36,10 @@ class Rig {
       this.time += this.cost;
       return this.source;
     },
-    send: (message) => this.sent.push(message),
+    send: (message) => {
+      if (message.type === 'derived') this.sent.push(message);
+      else this.told.push({ share: message.share, at: this.time });
+    },
     now: () => (this.time += this.tick),
     schedule: (milliseconds, work) => this.#waiting.push({ at: this.time + milliseconds, work }),
   });
@@ -131,10 +136,31 @@ describe('the pictures of a worker', () => {
     for (; rig.sent.length === 0 && slices < 50; slices++) rig.pass(0);
     expect(slices).toBeGreaterThan(1);
     expect(rig.sent.map(({ result }) => result?.kind)).toEqual(['latency']);
+    // That took no 300 ms.
+    expect(rig.told).toEqual([]);
     rig.views.set(1, { kind: 'statistics' });
     rig.views.drawn(1);
     for (let turn = 0; turn < 50; turn++) rig.pass(1000);
     expect(rig.counts).toEqual([undefined, 500]);
+  });
+
+  it('say how far they are when they take long', () => {
+    const rig = new Rig();
+    const chunk = chunkOf(1, 100);
+    rig.show(...Array.from({ length: 200 }, () => ({ ...chunk, key: {} })));
+    rig.tick = 5;
+    rig.views.set(1, { kind: 'statistics' });
+    for (let turn = 0; rig.sent.length === 0 && turn < 400; turn++) rig.pass(0);
+    expect(rig.counts).toEqual([20_000]);
+    const shares = rig.told.map(({ share }) => share);
+    expect(shares.length).toBeGreaterThan(2);
+    expect(shares).toEqual([...shares].sort((one, other) => one - other));
+    expect(Math.min(...shares)).toBeGreaterThan(0);
+    expect(Math.max(...shares)).toBeLessThanOrEqual(1);
+    expect(rig.told[0]?.at).toBeGreaterThanOrEqual(300);
+    rig.told.forEach(({ at }, index) => {
+      expect(at - (rig.told[index - 1]?.at ?? 0)).toBeGreaterThanOrEqual(100);
+    });
   });
 
   it.each(['map', 'time', 'latency', 'addresses', 'statistics'] as const)(
@@ -225,5 +251,20 @@ describe('a page that looks at pictures', () => {
       { type: 'derive', id: 1, request: { kind: 'latency' } },
       { type: 'derive', id: 1, request: null },
     ]);
+  });
+
+  it('knows how far those are that take long, until they come or are closed', () => {
+    const client = new DerivedClient(() => undefined);
+    const shares: (number | null)[] = [];
+    const end = client.watchShare(() => shares.push(client.share));
+    const subscription = client.subscribe({ kind: 'time' }, () => undefined);
+    client.receive({ type: 'derived-progress', id: 1, share: 0.25 });
+    client.receive({ type: 'derived-progress', id: 1, share: 0.5 });
+    client.receive({ type: 'derived', id: 1, disk: null, result: null });
+    client.receive({ type: 'derived-progress', id: 1, share: 0.1 });
+    subscription.close();
+    client.receive({ type: 'derived-progress', id: 1, share: 0.2 });
+    expect(shares).toEqual([0.25, 0.5, null, 0.1, null]);
+    end();
   });
 });

@@ -28,13 +28,17 @@ export type DerivedRequest =
   /** What came under `id` is drawn: send the next when something has changed. */
   | { readonly type: 'derived-drawn'; readonly id: number };
 
-/** Worker → page. `result` is null while no disk is looked at. */
-export interface DerivedMessage {
-  readonly type: 'derived';
-  readonly id: number;
-  readonly disk: DiskId | null;
-  readonly result: DerivedResult | null;
-}
+/** Worker → page. */
+export type DerivedMessage =
+  /** `result` is null while no disk is looked at. */
+  | {
+      readonly type: 'derived';
+      readonly id: number;
+      readonly disk: DiskId | null;
+      readonly result: DerivedResult | null;
+    }
+  /** A result takes long: how much of it is done, 0 … 1. */
+  | { readonly type: 'derived-progress'; readonly id: number; readonly share: number };
 
 /** At most 20 times a second, and a third of the worker's time for each picture. */
 const LEAST_PAUSE_MS = 50;
@@ -43,6 +47,9 @@ const PAUSE_FACTOR = 2;
 const MOST_PAUSE_MS = 250;
 /** Scanned and merged at a time, ms: the feed's batches and the page's views come in between. */
 const SLICE_MS = 12;
+/** What takes longer says how far it is, and again every so many ms. */
+const SOON_MS = 300;
+const PROGRESS_EVERY_MS = 100;
 /** Pictures whose sums are kept when another is looked at: a few bytes a row each. */
 const MOST_PARKED = 2;
 
@@ -67,6 +74,8 @@ interface DerivedView {
   pageIsReady: boolean;
   /** When the next result may be made, ms. */
   due: number;
+  /** When the page is told how far the result is that is being made, ms; null while none is. */
+  progressDue: number | null;
 }
 
 export interface DerivedOutside {
@@ -109,6 +118,7 @@ export class DerivedViews {
       isAtWork: false,
       pageIsReady: before?.pageIsReady ?? true,
       due: before?.due ?? 0,
+      progressDue: null,
     });
     this.#pump();
   }
@@ -169,7 +179,8 @@ export class DerivedViews {
     } else {
       const end = this.#outside.now() + SLICE_MS;
       const derived = derive(view, source, () => this.#outside.now() >= end);
-      if (derived === null) {
+      if (typeof derived === 'number') {
+        this.#tellProgress(id, view, derived);
         view.pageIsReady = true;
         view.isAtWork = true;
         const slices = spent + this.#outside.now() - began;
@@ -181,13 +192,22 @@ export class DerivedViews {
       const { result, transfer } = derived;
       this.#outside.send({ type: 'derived', id, disk: source.disk, result }, transfer);
     }
+    view.progressDue = null;
     const end = this.#outside.now();
     const pause = Math.max(LEAST_PAUSE_MS, PAUSE_FACTOR * (spent + end - began));
     view.due = end + Math.min(MOST_PAUSE_MS, pause);
   }
+
+  #tellProgress(id: number, view: DerivedView, share: number): void {
+    const now = this.#outside.now();
+    view.progressDue ??= now + SOON_MS;
+    if (now < view.progressDue) return;
+    view.progressDue = now + PROGRESS_EVERY_MS;
+    this.#outside.send({ type: 'derived-progress', id, share }, []);
+  }
 }
 
-/** Null when `isOver` said so before all was scanned and merged: the next call goes on. */
+/** How much is scanned, 0 … 1, when `isOver` said so before all was scanned and merged: the next call goes on. */
 function derive(view: DerivedView, source: DerivedSource, isOver: () => boolean) {
   const { disk, epochMonotonicNs, chunks } = source;
   if (view.disk !== disk || view.epochMonotonicNs !== epochMonotonicNs) view.derivation = null;
@@ -212,14 +232,14 @@ function derive(view: DerivedView, source: DerivedSource, isOver: () => boolean)
       shown.push(known.partial);
       continue;
     }
-    if (hasScanned && isOver()) return null;
+    if (hasScanned && isOver()) return shown.length / chunks.length;
     hasScanned = true;
     const refitted = isSame ? derivation.refit(known.partial) : null;
     const partial = refitted ?? derivation.scan(columns, from, to, bits);
     partials.set(key, { version, from, to, bits, partial });
     shown.push(partial);
   }
-  return derivation.merge(shown, isOver);
+  return derivation.merge(shown, isOver) ?? 1;
 }
 
 /** When the first and the last row came that pass; null when none does. */
