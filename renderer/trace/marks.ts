@@ -4,6 +4,7 @@
  * its requests anew.
  */
 import { create } from 'zustand';
+import type { Disk } from '../../app/contract/disk';
 import type { DiskId } from '../../app/contract/units';
 import { readStored, writeStored } from '../widgets/stored';
 
@@ -32,15 +33,26 @@ const isStored = (value: unknown): value is Stored =>
   );
 
 const traces = new Map<string, Notes>(readStored('marks', isStored, []));
+/** Key of the trace whose notes are shown, and the disk that it is now. */
 let current = '';
+let currentDisk: DiskId | null = null;
 
 export const useMarks = create<MarksState>(() => ({ notes: {} }));
 
-/** The notes are those of this trace from now on. */
-export function openMarks(disk: DiskId, epochRealtimeNs: bigint): boolean {
-  const key = `${disk} ${epochRealtimeNs}`;
-  if (key === current) return false;
+/** A capture is another disk each time it is opened; when it was recorded stays. */
+const traceKey = ({ id, capture, imagePath }: MarkedDisk, epochRealtimeNs: bigint): string =>
+  capture
+    ? `capture ${capture.recordedAt} ${epochRealtimeNs} ${imagePath}`
+    : `${id} ${epochRealtimeNs}`;
+
+type MarkedDisk = Pick<Disk, 'id' | 'capture' | 'imagePath'>;
+
+/** The notes are those of this disk's trace from now on; whether they were another's before. */
+export function openMarks(disk: MarkedDisk, epochRealtimeNs: bigint): boolean {
+  const key = traceKey(disk, epochRealtimeNs);
+  if (key === current && disk.id === currentDisk) return false;
   current = key;
+  currentDisk = disk.id;
   useMarks.setState({ notes: traces.get(key) ?? {} });
   return true;
 }

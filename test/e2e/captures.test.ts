@@ -139,8 +139,14 @@ describe.skipIf(!isRoot)('a recording (needs root)', () => {
     await problem.getByRole('button', { name: 'Dismiss' }).click();
   });
 
+  const markedRow = () => desktop.page.locator('[data-testid="trace-row"].marked').first();
+
   it('is closed again like a disk is detached', async () => {
     const item = desktop.page.locator('[data-testid="disk"][data-state="capture"]');
+    await desktop.page.getByTestId('trace-grid').focus();
+    await desktop.page.keyboard.press('Home');
+    await desktop.page.keyboard.press('m');
+    await markedRow().waitFor();
     await item.getByRole('button', { name: 'Close source.img' }).click();
     await item.waitFor({ state: 'detached' });
   });
@@ -160,6 +166,9 @@ describe.skipIf(!isRoot)('a recording (needs root)', () => {
     // Its rows are there, and nothing says any more that they are being read.
     await until('all of it', async () => (await page.getByTestId('capture-opening').count()) === 0);
     expect(await desktop.page.getByTestId('disk').count()).toBe(2);
+    await page.getByTestId('trace-grid').focus();
+    await page.keyboard.press('Home');
+    await markedRow().waitFor(); // what was marked before it was closed
   });
 
   it('is closed, and says why, when its file has gone and its rows are wanted again', async () => {

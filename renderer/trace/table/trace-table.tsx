@@ -1,6 +1,7 @@
 /** The table of requests. React makes the frame around it once; TableView draws the rows. */
 import { ContextMenu } from 'radix-ui';
 import { useEffect, useRef, useState, type KeyboardEvent, type RefObject } from 'react';
+import { useDisks } from '../../disks/disk-state';
 import { useShell } from '../../shell/shell-state';
 import { markedSequences, openMarks } from '../marks';
 import { onDraw, tellMarks, traceSession } from '../trace-client';
@@ -75,8 +76,9 @@ function keyPressed(event: KeyboardEvent, view: TableView | null): void {
 /** The marks of the trace that is looked at, once it is known which one that is. */
 function followMarks(): void {
   const { frame } = traceSession;
-  if (!frame?.disk) return;
-  if (openMarks(frame.disk, frame.epochRealtimeNs)) tellMarks(frame.disk, markedSequences());
+  const disk = useDisks.getState().disks.find(({ id }) => id === frame?.disk);
+  if (!frame || !disk) return;
+  if (openMarks(disk, frame.epochRealtimeNs)) tellMarks(disk.id, markedSequences());
 }
 
 /** Selects the row at a place; whether there is one that has not left. */
