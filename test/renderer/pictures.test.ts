@@ -18,9 +18,10 @@ import {
 import type { Colours } from '../../renderer/pictures/colours';
 import { latencyPicture } from '../../renderer/pictures/latency-picture';
 import { pointAt, textAt } from '../../renderer/pictures/map/map-hits';
-import { FAINTEST, layoutOf } from '../../renderer/pictures/map/layout';
+import { layoutOf } from '../../renderer/pictures/map/layout';
 import { mapPicture } from '../../renderer/pictures/map/map-picture';
 import { isInside, keptIn, panned, zoomedAt } from '../../renderer/pictures/map/plane';
+import { FAINTEST } from '../../renderer/pictures/map/tints';
 import { csvText, svgText } from '../../renderer/pictures/save';
 import { statisticsFacts, statisticsRows } from '../../renderer/pictures/statistics-picture';
 import { chartsOf, timePicture } from '../../renderer/pictures/time-picture';

@@ -8,19 +8,10 @@ import { channels, type Colours } from '../colours';
 import type { PlotArea } from '../picture';
 import { CanvasSurface, type Size } from '../surface';
 import type { MapDrawer } from './gl-map';
-import { cellOpacity, layoutOf } from './layout';
+import { layoutOf } from './layout';
 import { drawData } from './map-picture';
 import type { Plane } from './plane';
-
-/** Of a cell as one word (little-endian): its family + 1, how full it is, whether one failed. */
-const FAMILY = 0xff;
-const FAILED = 0xff_0000;
-
-/** By fullness: the highest byte of a pixel. */
-const opacities = Uint32Array.from(
-  { length: 256 },
-  (_, fullness) => Math.round(255 * cellOpacity(fullness)) << 24,
-);
+import { cellOpacity, cellTint, cellWords, tintsOf } from './tints';
 
 export class FlatMap implements MapDrawer {
   readonly #context: CanvasRenderingContext2D;
@@ -95,13 +86,13 @@ class CellImage {
       this.#canvas.height = rows;
       this.#pixels = context.createImageData(columns, rows);
     }
-    const words = new Uint32Array(cells.buffer, cells.byteOffset, columns * rows);
+    const words = cellWords(cells);
     const pixels = new Uint32Array(this.#pixels.data.buffer);
     for (let index = 0; index < words.length; index++) {
       const cell = words[index] ?? 0;
-      const family = (cell & FAMILY) - 1;
-      const tint = palette[(cell & FAILED) === 0 ? family : palette.length - 1] ?? 0;
-      pixels[index] = family < 0 ? 0 : tint | (opacities[(cell >>> 8) & 0xff] ?? 0);
+      const tint = cellTint(cell);
+      pixels[index] =
+        tint < 0 ? 0 : (palette[tint] ?? 0) | (Math.round(255 * cellOpacity(cell)) << 24);
     }
     context.putImageData(this.#pixels, 0, 0);
   }
@@ -117,9 +108,9 @@ class CellImage {
   }
 }
 
-/** The families' colours as pixels without their opacity, and in the last place the one of errors. */
-const paletteOf = ({ families, error }: Colours): Uint32Array =>
-  Uint32Array.from([...families, error], (colour) => {
-    const [red, green, blue] = channels(colour);
-    return red | (green << 8) | (blue << 16);
-  });
+/** The tints as pixels without their opacity. */
+const paletteOf = (colours: Colours): Uint32Array =>
+  Uint32Array.from(
+    tintsOf(colours).map(channels),
+    ([red, green, blue]) => red | (green << 8) | (blue << 16),
+  );

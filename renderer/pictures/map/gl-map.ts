@@ -7,8 +7,9 @@ import { CELL_BYTES, type MapResult, point, POINT_FAILED } from '../../trace/wor
 import { channels, type Colours } from '../colours';
 import type { PlotArea } from '../picture';
 import type { Size } from '../surface';
-import { FAINTEST, layoutOf, POINT } from './layout';
+import { layoutOf, POINT } from './layout';
 import type { Plane } from './plane';
+import { FAILED_TINT, FAINTEST, tintsOf } from './tints';
 
 /** What draws the data of the map on its canvas. */
 export interface MapDrawer {
@@ -38,7 +39,7 @@ void main() {
   vec4 cell = texture(cells, place);
   int family = int(cell.r * 255.0 + 0.5) - 1;
   if (family < 0) discard;
-  vec3 tint = cell.b > 0.5 ? palette[7] : palette[family];
+  vec3 tint = cell.b > 0.5 ? palette[${FAILED_TINT}] : palette[family];
   float opacity = ${FAINTEST.toFixed(2)} + ${(1 - FAINTEST).toFixed(2)} * cell.g;
   colour = vec4(tint * opacity, opacity);
 }`;
@@ -67,7 +68,7 @@ void main() {
   }
   vec2 spot = vec2(at.x - least.x * 0.5, at.y) + corner * size;
   gl_Position = vec4(spot.x * 2.0 - 1.0, 1.0 - spot.y * 2.0, 0.0, 1.0);
-  tint = (kind & ${POINT_FAILED}u) != 0u ? palette[7] : palette[kind & 7u];
+  tint = (kind & ${POINT_FAILED}u) != 0u ? palette[${FAILED_TINT}] : palette[kind & 7u];
 }`;
 
 const pointFragment = `#version 300 es
@@ -261,19 +262,6 @@ export class GlMap implements MapDrawer {
   }
 }
 
-/** The families' colours, and in the last place the one of errors. */
-function paletteOf({ families, error }: Colours): Float32Array {
-  const palette = new Float32Array(8 * 3);
-  [...families, '', error].slice(0, 8).forEach((colour, index) => {
-    const rgb = colour === '' ? [0, 0, 0] : channels(colour);
-    palette.set(
-      rgb.map((value) => value / 255),
-      index * 3,
-    );
-  });
-  palette.set(
-    channels(error).map((value) => value / 255),
-    7 * 3,
-  );
-  return palette;
-}
+/** The tints as shares of 1. */
+const paletteOf = (colours: Colours): Float32Array =>
+  Float32Array.from(tintsOf(colours).flatMap(channels), (value) => value / 255);

@@ -1,4 +1,4 @@
-/** Where the map's parts lie, in pixels; and the rule by which cells get their opacity. */
+/** Where the map's parts lie, in pixels. */
 import type { PlotArea } from '../picture';
 import type { Size } from '../surface';
 
@@ -26,8 +26,3 @@ export function layoutOf({ width, height }: Size): MapLayout {
     plot: { left: LEFT, top, width: wide, height: Math.max(1, height - top - BOTTOM) },
   };
 }
-
-/** Opacity of a cell by its second byte (1 … 255): one request is seen, many are seen better. */
-export const FAINTEST = 0.4;
-export const cellOpacity = (fullness: number): number =>
-  FAINTEST + ((1 - FAINTEST) * fullness) / 255;

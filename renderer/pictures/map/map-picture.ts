@@ -1,4 +1,7 @@
-/** The map drawn with rectangles and lines: saved pictures, and windows without WebGL2. */
+/**
+ * The map drawn with rectangles and lines: what is saved, and on the screen the axes
+ * and, without WebGL2, requests one by one.
+ */
 import { CELL_BYTES, type MapResult, point, POINT_FAILED } from '../../trace/worker/derived/map';
 import { families } from '../../trace/worker/derived/rows';
 import type { Gap } from '../../trace/worker/protocol';
@@ -7,8 +10,9 @@ import type { Colours } from '../colours';
 import { drawGaps } from '../gap-bands';
 import type { Picture, PlotArea } from '../picture';
 import type { Size, Surface } from '../surface';
-import { cellOpacity, layoutOf, POINT } from './layout';
+import { layoutOf, POINT } from './layout';
 import type { Plane } from './plane';
+import { cellOpacity, cellTint, cellWords, FAILED_TINT, tintsOf } from './tints';
 
 /** Labels, lines and `gaps` around the data, for the part `plane`. */
 export function drawAxes(
@@ -70,36 +74,28 @@ export function drawData(
   const x = (time: number): number => plot.left + (time - plane.timeFrom) * pixelsPerNs;
   const y = (sector: number): number => plot.top + (sector - plane.sectorFrom) * pixelsPerSector;
   const { parameters, cells, lane: laneCells, points, kinds } = result;
+  const tints = tintsOf(colours);
   if (cells && laneCells) {
     const wide = (parameters.timeTo - parameters.timeFrom) / parameters.columns;
     const high = (parameters.sectorTo - parameters.sectorFrom) / parameters.rows;
-    const put = (
-      own: Uint8Array,
-      index: number,
-      area: PlotArea,
-      top: number,
-      tall: number,
-    ): void => {
-      const family = (own[index * CELL_BYTES] ?? 0) - 1;
-      if (family < 0) return;
-      const hasFailed = (own[index * CELL_BYTES + 2] ?? 0) > 0;
+    const put = (cell: number, index: number, area: PlotArea, top: number, tall: number): void => {
+      const fill = tints[cellTint(cell)];
+      if (fill === undefined) return;
       const left = x(parameters.timeFrom + (index % parameters.columns) * wide);
-      const fill = hasFailed ? colours.error : (colours.families[family] ?? colours.text);
-      const opacity = cellOpacity(own[index * CELL_BYTES + 1] ?? 0);
-      clipped(surface, area, [left, top, wide * pixelsPerNs, tall], fill, opacity);
+      clipped(surface, area, [left, top, wide * pixelsPerNs, tall], fill, cellOpacity(cell));
     };
-    for (let index = 0; index < parameters.columns * parameters.rows; index++) {
+    cellWords(cells).forEach((cell, index) => {
       const row = Math.floor(index / parameters.columns);
-      put(cells, index, plot, y(parameters.sectorFrom + row * high), high * pixelsPerSector);
-    }
-    for (let index = 0; index < parameters.columns; index++)
-      put(laneCells, index, lane, lane.top, lane.height);
+      put(cell, index, plot, y(parameters.sectorFrom + row * high), high * pixelsPerSector);
+    });
+    cellWords(laneCells).forEach((cell, index) => {
+      put(cell, index, lane, lane.top, lane.height);
+    });
     return;
   }
   kinds.forEach((kind, index) => {
     const at = index * point.size;
-    const hasFailed = (kind & POINT_FAILED) !== 0;
-    const fill = hasFailed ? colours.error : (colours.families[kind & ~POINT_FAILED] ?? '');
+    const fill = tints[(kind & POINT_FAILED) !== 0 ? FAILED_TINT : kind] ?? '';
     const sectors = points?.[at + point.sectors] ?? 0;
     const left = x(points?.[at + point.time] ?? 0) - POINT / 2;
     if (sectors === 0) clipped(surface, lane, [left, lane.top, POINT, lane.height], fill);
