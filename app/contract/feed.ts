@@ -19,7 +19,10 @@ interface PackedRecords {
   /** `rows` records as packed columns (packed-columns.ts), ascending by sequence. */
   readonly packed: ArrayBuffer;
   readonly rows: number;
-  /** As with 'batch'; and requests of parts of the file that cannot be read. */
+  /**
+   * Records missing just before these: of a disk as with 'batch'; of a capture those lost
+   * while it was recorded, and those of its parts that cannot be read.
+   */
   readonly lost: bigint;
 }
 

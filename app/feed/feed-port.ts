@@ -12,7 +12,7 @@ export interface Port {
 
 /**
  * Records read before they may be sent, at most: a second at a million a second, some
- * 20 MiB packed (64 where they came few at a time).
+ * 20 to 26 MiB packed, and never more than their own 64 MiB.
  * A worker that is busy for longer than a ring lasts has lost nothing then.
  */
 const AHEAD_RECORDS = 1_048_576;

@@ -22,9 +22,9 @@ export function electronExecutable(): string {
 }
 
 /**
- * Switches for a machine without a graphics card: the processor composes the window itself,
- * a graphics card is made up for the map's WebGL alone (composing on a made-up one takes ten
- * times as long). Root is refused Chromium's sandbox.
+ * Switches that make every machine one without a graphics card: the processor composes the
+ * window itself (composing on a made-up card takes ten times as long), and the map, which
+ * refuses made-up WebGL, is drawn on a plain canvas. Root is refused Chromium's sandbox.
  */
 export function electronSwitches(): string[] {
   return [

@@ -1,4 +1,4 @@
-/** Records as the feed sends those of a capture: packed by the addon, as there. */
+/** Records as the feed sends them, of captures and of disks: packed by the addon, as there. */
 import { unpackColumns } from '../../app/contract/packed-columns';
 import { RECORD_BYTES } from '../../app/contract/trace';
 import { columnList, makeColumns, putRecords, takeRecord } from '../../app/filter/trace-columns';

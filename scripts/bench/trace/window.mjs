@@ -35,7 +35,7 @@ export class BenchWindow {
     const application = await _electron.launch({
       executablePath,
       args: [
-        // As where there is no graphics card: one is made up for the map's WebGL alone.
+        // As where there is no graphics card, on every machine: the map is drawn without WebGL.
         ...['--use-gl=angle', '--use-angle=swiftshader'],
         ...['--disable-gpu-compositing', '--disable-gpu-rasterization'],
         ...(process.getuid() === 0 ? ['--no-sandbox'] : []),
