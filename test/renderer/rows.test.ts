@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { CHUNK_ROWS } from '../../app/filter/trace-columns';
 import { RECORD_WORDS, Rows } from '../../renderer/trace/worker/rows';
+import { packRecords } from '../support/packed-columns';
 import { batchOf } from './records';
 
 /** Each field says whose it is. */
@@ -31,15 +32,24 @@ const late = fc
   })
   .map((places) => places.map((place) => place * LATE).sort((one, other) => one - other));
 
-it('take their places among many that are there already, whole', () => {
+/** How rows are given records: as they are, or as packed columns. */
+const ways = {
+  records: (rows: Rows, added: Uint32Array) => rows.add(added, added.length / RECORD_WORDS),
+  'packed columns': (rows: Rows, added: Uint32Array) =>
+    rows.addPacked(packRecords(added.buffer as ArrayBuffer), added.length / RECORD_WORDS),
+};
+const names = Object.keys(ways) as (keyof typeof ways)[];
+
+it.each(names)('take their places among many that are there already, whole: %s', (way) => {
+  const add = ways[way];
   fc.assert(
     fc.property(late, fc.boolean(), fc.nat({ max: 30 }), (missing, isFull, more) => {
       const capacity = isFull ? early.length : 4 * CHUNK_ROWS;
       const rows = new Rows(capacity);
-      rows.add(records(early), early.length);
+      add(rows, records(early));
       const newer = Array.from({ length: more }, (_, index) => ROWS + 1 + index);
       const added = [...missing, ...newer];
-      const { changedFrom, tooLate } = rows.add(records(added), added.length);
+      const { changedFrom, tooLate } = add(rows, records(added));
       const all = [...early, ...added].sort((one, other) => one - other).slice(-capacity);
       expect(rows.count).toBe(all.length);
       const found = new Uint32Array(all.length * RECORD_WORDS);
@@ -50,6 +60,6 @@ it('take their places among many that are there already, whole', () => {
       const [first = 0] = missing;
       expect(changedFrom).toBe(Math.max(rows.first, early.filter((one) => one < first).length));
     }),
-    { numRuns: 12 },
+    { numRuns: 8 },
   );
 });
