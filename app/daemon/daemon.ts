@@ -41,13 +41,17 @@ async function main(isKeptCode: boolean): Promise<void> {
   const privileges = choosePrivileges(addon);
   const trace = traceOptions(process.env, log);
   const disks = new DiskTable({ addon, privileges, paths, trace, log });
-  const before =
+  const succession =
     process.env['BIOSCOPE_SUCCEED'] === '1' ? await succeed(disks, addon, paths, log) : null;
-  const lock = addon.lockFile(paths.lock);
+  const lock = succession ? succession.lock : addon.lockFile(paths.lock);
   if (lock === null) process.exit(EXIT_DAEMON_RUNNING);
   const kept = isKeptCode ? ', of kept code' : '';
   log(`daemon ${version} (process ${process.pid}) in ${paths.directory}${kept}`);
-  const { resumed, cleared } = await takeOver(disks, before, { paths, privileges, log });
+  const { resumed, cleared } = await takeOver(disks, succession?.before ?? null, {
+    paths,
+    privileges,
+    log,
+  });
 
   const recordings = new Recordings(log);
   const cpu = new CpuMeter();
@@ -200,8 +204,8 @@ function surviveTheUnforeseen(): void {
 }
 
 /**
- * Resolves once clients are heard; the process ends where they cannot be. `isKeptCode`:
- * V8 had not to compile this.
+ * Resolves once clients are heard and the targets found are served, or failed; the process
+ * ends where clients cannot be heard. `isKeptCode`: V8 had not to compile this.
  */
 export async function begin(isKeptCode: boolean): Promise<void> {
   try {

@@ -27,7 +27,7 @@ export interface TakenOver {
 
 /**
  * Resolves once clients can be heard. With the daemon's lock held. `before`: the daemon
- * that has just handed over; null when there was none, or it died.
+ * that has just handed over, or died of it; null when there was none, or it died earlier.
  */
 export async function takeOver(
   disks: DiskTable,

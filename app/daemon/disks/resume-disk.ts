@@ -52,7 +52,8 @@ export interface Resumed extends Attached, Serving {}
 /**
  * All or nothing, and the target stays whatever happens. With `resumeTrace` the trace
  * goes on in its file, and in a fresh one beside it if that has another shape.
- * Serves first, and asks how the target stands afterwards: its requests wait meanwhile.
+ * Serves first, and asks how the target stands afterwards: its requests wait meanwhile. But
+ * one made by hand may be another by now, and larger than the image: it is asked about first.
  * Throws BioscopeError; channels that the engine has not taken are then the caller's to close.
  */
 export async function resumeDisk(
@@ -70,10 +71,11 @@ export async function resumeDisk(
       const state = await opened.state;
       if (state === null) throw gone();
       // What was asked before a hand-over may be old: the old daemon ended its changes first.
-      if (!opened.isOld) size = state.sectors * 512n;
+      if (!opened.isOld || request.saved.foreign) size = state.sectors * 512n;
       return state;
     };
-    if (native.size < size) await takeSize(); // the saved one may be older than a shrinking
+    // The saved one may be older than a shrinking.
+    if (request.saved.foreign || native.size < size) await takeSize();
     refuseSmallImage(request, size, native);
     const since = serving?.since ?? (await readTarget(native, opened.channels));
     const state = await takeSize();
@@ -109,14 +111,15 @@ export async function readyEngine(
   addon: NativeAddon,
   { log }: DmUserOptions,
 ): Promise<ReadyEngine | null> {
-  const { tracePath } = request;
+  const { tracePath, saved, size } = request;
   const wish = { ...request, resumeTrace: true, succeeds: true };
   const native = await openImage(wish, addon, 'dm-user').catch((thrown: unknown) => {
-    log(`is not opened before the old daemon ends: ${toErrorValue(thrown).message}`);
+    log(`${saved.tag} waits for the old daemon's end: ${toErrorValue(thrown).message}`);
     return null;
   });
   if (native === null) return null;
-  if (native.size < request.size) {
+  if (native.size < size) {
+    log(`${saved.tag} waits for the old daemon's end: its image is smaller than the device`);
     await native.close();
     return null;
   }

@@ -1,7 +1,7 @@
 /** Disks on the dm-user route whose daemon died or handed over: this one goes on with them. */
 import type { Disk, Gap } from '../../contract/disk';
 import { BioscopeError, toErrorValue } from '../../contract/errors';
-import type { Nanoseconds } from '../../contract/units';
+import { bytes, type Nanoseconds } from '../../contract/units';
 import { quote } from '../images/image-errors';
 import { inspectImage, type Image } from '../images/inspect-image';
 import { openChannels } from '../routes/dm-user-route';
@@ -22,7 +22,7 @@ import { clock, unservedText } from './target-words';
 /** The daemon before this one. */
 export interface Predecessor {
   readonly pid: number;
-  /** When it showed life last; null when it handed over. */
+  /** When it showed life last; null when it handed over. One may die of that. */
   readonly diedAt: Nanoseconds | null;
   /** By the target's tag. */
   readonly opened: ReadonlyMap<string, PreparedTarget>;
@@ -63,21 +63,18 @@ export class ResumingTargets {
     const waiting = this.access.table
       .list()
       .filter(({ target, disk }) => target !== null && disk.state === 'attaching');
+    const tags = new Set(waiting.map(({ target }) => target?.tag));
+    // Of disks detached since they were prepared. First: they have locked images that
+    // others may be attached to by now.
+    await this.abandon(new Map([...before.opened].filter(([tag]) => !tags.has(tag))));
     await Promise.all(waiting.map((entry) => this.resume(entry, before)));
-    // Those nobody reads.
-    await this.abandon(before.opened, this.access.table.list());
   }
 
-  /** Closes what was prepared, unless one of the disks `but` has it. Never rejects. */
-  async abandon(
-    prepared: ReadonlyMap<string, PreparedTarget>,
-    but: readonly DiskEntry[] = [],
-  ): Promise<void> {
-    const used = new Set(but.map(({ native }) => native));
+  /** Closes what was prepared. Never rejects. */
+  async abandon(prepared: ReadonlyMap<string, PreparedTarget>): Promise<void> {
     for (const opened of prepared.values()) {
       closeChannels(opened);
-      const { engine } = opened;
-      if (engine && !used.has(engine.native)) await engine.native.close().catch(() => undefined);
+      await opened.engine?.native.close().catch(() => undefined);
     }
   }
 
@@ -143,7 +140,7 @@ export class ResumingTargets {
     if (target === null) return;
     const begun = monotonicNow();
     entry.unservedSince ??= before.diedAt;
-    const prepared = before.opened.get(target.tag);
+    const prepared = this.preparedFor(target, before);
     const opening = prepared ? Promise.resolve(prepared) : this.open(target);
     opening.catch(() => undefined); // it is heard of below
     if (prepared?.image) entry.identity = prepared.image.identity;
@@ -204,12 +201,17 @@ export class ResumingTargets {
       this.open(target),
       inspectImage(disk.imagePath, disk.readOnly).catch(() => null),
     ]);
-    if (!opened || !(await opened.state)) {
+    const state = await opened?.state.catch((thrown: unknown) => {
+      closeChannels(opened);
+      throw thrown;
+    });
+    if (!opened || !state) {
       closeChannels(opened);
       throw new BioscopeError('DISK_FAILED', `The target ${quote(target.tag)} is gone.`);
     }
     const { options } = this.access;
-    const { size } = disk;
+    // Others make and change one that was made by hand.
+    const size = target.foreign ? bytes(state.sectors * 512n) : disk.size;
     const engine = image
       ? await readyEngine(
           { ...this.access.requestOf(saved, image), saved: target, size },
@@ -219,6 +221,15 @@ export class ResumingTargets {
         )
       : null;
     return { ...opened, isOld: true, image, engine };
+  }
+
+  /** One that died may have been changing the target's size: it is asked about again. */
+  private preparedFor(saved: SavedTarget, { opened, diedAt }: Predecessor): PreparedTarget | null {
+    const prepared = opened.get(saved.tag) ?? null;
+    if (prepared === null || diedAt === null) return prepared;
+    const state = this.access.stateOf(saved);
+    state.catch(() => undefined); // it is heard of by who needs it
+    return { ...prepared, state, isOld: false };
   }
 
   /**

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import {
   addon,
+  died,
   directory,
   disks,
   eachWithNewWorld,
@@ -60,6 +61,18 @@ describe('a target made by hand', () => {
     expect(disks.list()[0]?.failure?.message).toContain(
       `until it is served again (bioscope adopt lab ${image}). To fail what waits: sudo dmsetup message lab 0 abort`,
     );
+  });
+
+  test('that was made larger meanwhile is not read by the next daemon', async () => {
+    targets.makeByHand('lab', 8n);
+    await disks.targets.adopt('lab', image, false);
+    const next = await nextDaemon();
+    const target = targets.get('lab');
+    target.options = { ...target.options, sectors: 32n };
+    await next.targets.resuming.resumeAll(died);
+    expect(next.list()[0]).toMatchObject({ state: 'failed', hanging: false });
+    expect(next.list()[0]?.failure?.message).toMatch(/has 8192 bytes, the device 16384/);
+    expect(addon.calls).toEqual(['openDisk', 'close']);
   });
 
   test('must be there, and be large enough for nobody to fall off the image', async () => {

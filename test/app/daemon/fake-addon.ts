@@ -174,8 +174,12 @@ export class FakeAddon implements NativeAddon {
   openHelperSocket(): never {
     throw errnoError('EPERM', 'socketpair');
   }
-  lockFile(): number {
-    return 1;
+  /** What `lockFile` answers, one after the other; then 1. */
+  readonly locks: (number | null)[] = [];
+  lockFile(): number | null {
+    this.calls.push('lockFile');
+    const next = this.locks.shift();
+    return next === undefined ? 1 : next;
   }
   unlockFile(): void {
     this.calls.push('unlockFile');

@@ -124,6 +124,19 @@ describe('handing over', () => {
     expect(next.list()[0]).toMatchObject({ state: 'attached', size: 4096n });
   });
 
+  test('what was prepared of a disk that is gone does not keep the image from the next', async () => {
+    const disk = await disks.attach(image, false);
+    const next = table();
+    const { resuming } = next.targets;
+    const prepared = new Map([['d0-gone', await resuming.prepare(savedOf(disk))]]);
+    await disks.targets.handOver();
+    addon.calls.length = 0;
+    await nextServes(next, resuming.takeOver(prepared));
+    expect(addon.calls).toEqual(['takeOver', 'close', 'openDisk', 'startDmUser']);
+    expect(next.list()).toMatchObject([{ id: disk.id, state: 'attached' }]);
+    expect(addon.open.size).toBe(1);
+  });
+
   test('channels opened before are closed where the image cannot be opened', async () => {
     const disk = await disks.attach(image, false);
     const { target } = savedOf(disk);
