@@ -24,7 +24,7 @@ export interface DiskOptions {
    */
   readonly resumeTrace: boolean;
   /**
-   * With `resumeTrace`: another engine serves the image still. Until `takeOver` it is not
+   * With `resumeTrace` and the route dm-user alone: another engine serves the image still. Until `takeOver` it is not
    * locked, nothing is written to the trace, and a route that is started reads nothing.
    */
   readonly succeeds?: boolean;

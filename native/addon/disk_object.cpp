@@ -68,6 +68,9 @@ Napi::Value DiskObject::open(const Napi::CallbackInfo &info)
 	options.trace_path = get_string(from, "tracePath");
 	options.resume_trace = get_boolean(from, "resumeTrace");
 	options.succeeds = from.Has("succeeds") && get_boolean(from, "succeeds");
+	if (options.succeeds && (!options.resume_trace || route != "dm-user"))
+		throw Napi::TypeError::New(info.Env(),
+					   "'succeeds' needs the route dm-user and 'resumeTrace'");
 	options.workers = static_cast<unsigned>(get_integer(from, "threads", 1, trace_ring_limit));
 	options.ring_capacity = get_integer(from, "ringCapacity", 2, trace_capacity_limit);
 	options.payload_limit = get_integer(from, "payloadLimit", 0, 1ULL << 40);
@@ -158,6 +161,9 @@ Napi::Value DiskObject::start_fuse(const Napi::CallbackInfo &info)
 		throw Napi::TypeError::New(env, "'fileName' must be the name of a file");
 	if (open->route)
 		throw make_error(env, EALREADY, "startFuse", {});
+	// takeOver lets a dm-user route alone begin.
+	if (open->disk->options().succeeds)
+		throw make_error(env, EINVAL, "startFuse", {});
 
 	Napi::ThreadSafeFunction end;
 	options.on_end = on_end(env, end);
