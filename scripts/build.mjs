@@ -4,7 +4,6 @@
 //   node scripts/build.mjs --javascript   the bundles alone
 //   node scripts/build.mjs --native       the addon and the helper alone
 //   node scripts/build.mjs --force        even if nothing changed
-import { createHash } from 'node:crypto';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
@@ -27,7 +26,7 @@ const bundles = {
   'exporter.cjs': 'app/main/exporter.ts',
   'feed.cjs': 'app/feed/feed.ts',
   'daemon-body.cjs': 'app/daemon/daemon.ts',
-  // has a digest of the one before
+  // loads the one before
   'daemon.cjs': 'app/daemon/start.ts',
   // a thread of the daemon
   'recorder.cjs': 'app/daemon/recordings/recorder.ts',
@@ -103,12 +102,6 @@ async function buildNative(force) {
   stamp('native', digest);
 }
 
-/** What tells one daemon's program from another, as a literal. */
-function digestOfDaemon() {
-  const body = readFileSync(join(root, 'dist/daemon-body.cjs'));
-  return JSON.stringify(createHash('sha256').update(body).digest('hex'));
-}
-
 async function buildBundles() {
   const { build, stop } = await import('esbuild');
   for (const [name, entry] of Object.entries(bundles)) {
@@ -130,7 +123,6 @@ async function buildBundles() {
       legalComments: 'none',
       logLevel: 'silent',
       plugins: [withoutLocales],
-      ...(name === 'daemon.cjs' ? { define: { DAEMON_BODY: digestOfDaemon() } } : {}),
       ...(shebang ? { banner: { js: '#!/usr/bin/env node' } } : {}),
     }).catch((error) => {
       throw new UserError(`esbuild: ${error.message}`);

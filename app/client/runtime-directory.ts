@@ -1,6 +1,6 @@
 /**
  * The directory where the daemon keeps its socket, lock, log, state and trace
- * files. Only its owner may enter it: whoever can open the socket in it can
+ * files, and what V8 made of its program (daemon.code, app/daemon/start.ts). Only its owner may enter it: whoever can open the socket in it can
  * attach disks.
  */
 import {

@@ -1,10 +1,14 @@
 /** The daemon's own life: starting, racing, ending, and what the next one finds. */
 import {
   chmodSync,
+  constants,
   existsSync,
+  lstatSync,
   readFileSync,
   readdirSync,
+  renameSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -57,24 +61,63 @@ describe('starting', patience, () => {
 
   test('what V8 made of its code is kept for the next; what others may have written is not used', async () => {
     const code = join(workspace.paths.directory, 'daemon.code');
-    const life = async (duringIt: () => Promise<unknown>) => {
+    const isThere = () => until('its code is kept', () => existsSync(code));
+    const life = async (duringIt: () => Promise<unknown> = () => Promise.resolve()) => {
       const client = await connect();
       const { pid } = await client.invoke('hello', {});
+      await isThere();
       await duringIt();
       process.kill(pid, 'SIGKILL');
       await until('it ends', () => !isAlive(pid));
     };
-    await life(() => until('its code is kept', () => existsSync(code)));
-    const { mode, ino } = statSync(code);
-    expect(mode & 0o777).toBe(0o600);
-    const starts = () => [...log().matchAll(/ daemon \S+ \(process .*/g)].map(([line]) => line);
-    await life(() => Promise.resolve());
-    chmodSync(code, 0o666);
-    await life(() => until('it is made anew', () => statSync(code).ino !== ino));
+    await life();
     expect(statSync(code).mode & 0o777).toBe(0o600);
-    await life(() => Promise.resolve());
+    const starts = () => [...log().matchAll(/ daemon \S+ \(process .*/g)].map(([line]) => line);
+    await life(async () => {
+      const second = await start(workspace, process.execPath, [daemonScript]).ended;
+      expect(second.status).toBe(3);
+      expect(existsSync(code)).toBe(true);
+    });
+    const other = join(workspace.paths.directory, 'other');
+    const spoil = [
+      () => chmodSync(code, 0o666),
+      () => {
+        const bytes = readFileSync(code);
+        bytes.writeUInt8(bytes.readUInt8(bytes.length >> 1) ^ 1, bytes.length >> 1);
+        writeFileSync(code, bytes);
+      },
+      () => {
+        renameSync(code, other);
+        symlinkSync(other, code);
+      },
+    ];
+    for (const spoilt of spoil) {
+      spoilt();
+      const { ino } = lstatSync(code);
+      await life(() => until('it is made anew', () => lstatSync(code).ino !== ino));
+      expect(lstatSync(code).mode).toBe(constants.S_IFREG | 0o600);
+    }
+    await life();
     const used = starts().map((line) => line.endsWith(', of kept code'));
-    expect(used).toEqual([false, true, false, true]);
+    expect(used).toEqual([false, true, false, false, false, true]);
+  });
+
+  test('code that a daemon crashed of is not used again', async () => {
+    const code = join(workspace.paths.directory, 'daemon.code');
+    const first = await connect();
+    const { pid } = await first.invoke('hello', {});
+    await until('its code is kept', () => existsSync(code));
+    process.kill(pid, 'SIGKILL');
+    await until('it ends', () => !isAlive(pid));
+    const crash = join(workspace.paths.directory, 'crash.cjs');
+    const death = '() => process.kill(process.pid, "SIGKILL")';
+    writeFileSync(crash, `require('vm').Script.prototype.runInThisContext = ${death};`);
+    await start(workspace, process.execPath, ['--require', crash, daemonScript]).ended;
+    expect(existsSync(code)).toBe(false);
+    const next = await connect();
+    expect(log()).not.toContain(', of kept code');
+    await until('it is made anew', () => existsSync(code));
+    next.close();
   });
 
   test('a second daemon leaves quietly, with a status of its own', async () => {
