@@ -21,7 +21,19 @@ export interface OpenOptions {
   readonly width?: number;
   readonly height?: number;
   readonly theme?: 'dark' | 'light';
+  /** Runs in the page before anything of its own. */
+  readonly before?: () => void;
 }
+
+export interface HarnessOptions {
+  /** What WebGL there is: none, or that of SwiftShader, on the processor. */
+  readonly graphics?: 'none' | 'made up';
+}
+
+const graphicsSwitches = {
+  none: ['--disable-gpu'],
+  'made up': ['--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader'],
+} as const;
 
 export interface HarnessBrowser {
   open(options: OpenOptions): Promise<Page>;
@@ -30,7 +42,9 @@ export interface HarnessBrowser {
 
 const configFile = join(import.meta.dirname, 'vite.config.ts');
 
-export async function startHarness(): Promise<HarnessBrowser> {
+export async function startHarness({
+  graphics = 'none',
+}: HarnessOptions = {}): Promise<HarnessBrowser> {
   if (browserPath === null) throw new Error('no Chromium is installed');
   // React as it is shipped: vitest's own NODE_ENV would choose its development build.
   const environment = process.env['NODE_ENV'];
@@ -53,7 +67,7 @@ export async function startHarness(): Promise<HarnessBrowser> {
     headless: true,
     args: [
       '--no-sandbox',
-      '--disable-gpu',
+      ...graphicsSwitches[graphics],
       '--disable-quic',
       '--no-first-run',
       '--disable-background-networking',
@@ -62,10 +76,11 @@ export async function startHarness(): Promise<HarnessBrowser> {
     ],
   });
   return {
-    async open({ scene, width = 1440, height = 900, theme = 'dark' }) {
+    async open({ scene, width = 1440, height = 900, theme = 'dark', before }) {
       const page = await context.newPage();
       await page.setViewportSize({ width, height });
       await page.emulateMedia({ colorScheme: theme });
+      if (before) await page.addInitScript(before);
       await page.goto(`${address}?scene=${scene}`);
       await page.getByTestId('status-bar').waitFor();
       return page;
