@@ -2,7 +2,7 @@
  * Records as packed columns: what the feed sends of a capture, and of a disk wherever a
  * batch is not short. Each column is as narrow as its values are in this piece, since a
  * byte that crosses a process boundary is written four times into memory that nobody has
- * touched before; a typical request takes 20 to 26 bytes instead of the 64 of a record.
+ * touched before; a typical request takes some 20 bytes instead of the 64 of a record.
  *
  * A buffer begins with a head for each field of a record but the disk, in their
  * order there (16 bytes: width u16, shift u16, where the values begin u32, base
