@@ -356,7 +356,7 @@ Napi::Value DiskObject::flush(const Napi::CallbackInfo &info)
 
 Napi::Value DiskObject::close(const Napi::CallbackInfo &info)
 {
-	return end_disk(info.Env(), [](std::shared_ptr<OpenDisk> open) {
+	return end_disk(info.Env(), [](const std::shared_ptr<OpenDisk> &open) {
 		if (open->route)
 			open->route->stop();
 		open->disk->close_trace();
