@@ -4,8 +4,9 @@
  * installed.
  */
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { browserPath, type HarnessBrowser, startHarness } from './harness/browser';
+import { describe, expect, it, vi } from 'vitest';
+import { browserPath } from './harness/browser';
+import { harnessPages } from './harness/pages';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
@@ -82,23 +83,12 @@ function colours({ pixels }: Drawn): number {
 }
 
 describe.skipIf(browserPath === null)('the map (needs a Chromium)', () => {
-  let harness: HarnessBrowser;
+  const openPage = harnessPages({ graphics: 'made up' });
   let page: Page;
-  const complaints: string[] = [];
-
-  beforeAll(async () => {
-    harness = await startHarness({ graphics: 'made up' });
-  });
-  afterEach(async () => {
-    await page.close();
-    expect(complaints.splice(0)).toEqual([]);
-  });
-  afterAll(() => harness.close());
 
   const map = () => page.getByTestId('map');
   const open = async (isBelieved: boolean) => {
-    page = await harness.open({ scene: 'quiet', ...(isBelieved ? { before: believe } : {}) });
-    page.on('pageerror', (error) => complaints.push(String(error)));
+    page = await openPage({ scene: 'quiet', ...(isBelieved ? { before: believe } : {}) });
     await expect.poll(() => map().getAttribute('data-count')).toBe('500');
   };
   const makeMore = async (more: number) => {

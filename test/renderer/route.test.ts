@@ -1,29 +1,18 @@
 /** What the window shows of routes: the panel "This machine", and disks on dm-user. */
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { browserPath, type HarnessBrowser, startHarness } from './harness/browser';
+import { describe, expect, it, vi } from 'vitest';
+import { browserPath } from './harness/browser';
+import { harnessPages } from './harness/pages';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 describe.skipIf(browserPath === null)('routes in the window (needs a Chromium)', () => {
-  let harness: HarnessBrowser;
+  const openPage = harnessPages();
   let page: Page;
-  const complaints: string[] = [];
 
   const open = async (scene: string) => {
-    page = await harness.open({ scene });
-    page.on('pageerror', (error) => complaints.push(String(error)));
+    page = await openPage({ scene });
   };
-
-  beforeAll(async () => {
-    harness = await startHarness();
-  });
-  afterEach(async () => {
-    complaints.push(...(await page.evaluate(() => window.violations)));
-    await page.close();
-    expect(complaints.splice(0)).toEqual([]);
-  });
-  afterAll(() => harness.close());
 
   it('says what works on this machine, what does not, and what mends it, to be copied', async () => {
     await open('quiet');

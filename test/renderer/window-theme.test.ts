@@ -3,19 +3,18 @@
  * Skips where no Chromium is installed.
  */
 import type { Locator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { browserPath, type HarnessBrowser, startHarness } from './harness/browser';
+import { describe, expect, it, vi } from 'vitest';
+import { browserPath } from './harness/browser';
+import { harnessPages } from './harness/pages';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 describe.skipIf(browserPath === null)('the window’s colours (needs a Chromium)', () => {
-  let harness: HarnessBrowser;
+  const openPage = harnessPages();
   let page: Page;
-  const complaints: string[] = [];
 
   const open = async (scene: string) => {
-    page = await harness.open({ scene });
-    page.on('pageerror', (error) => complaints.push(String(error)));
+    page = await openPage({ scene });
   };
   const token = (name: string) =>
     page.evaluate(
@@ -41,16 +40,6 @@ describe.skipIf(browserPath === null)('the window’s colours (needs a Chromium)
       return false;
     }, colour);
   const mapWords = () => page.locator('.map-axes');
-
-  beforeAll(async () => {
-    harness = await startHarness();
-  });
-  afterEach(async () => {
-    complaints.push(...(await page.evaluate(() => window.violations)));
-    await page.close();
-    expect(complaints.splice(0)).toEqual([]);
-  });
-  afterAll(() => harness.close());
 
   it('paints the rows that its elements name, in the theme’s colours', async () => {
     await open('quiet');

@@ -4,20 +4,19 @@
  * BIOSCOPE_CHROMIUM names another one.
  */
 import type { Locator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { BIOSCOPE_TRACE_RECORD_BYTES } from '../../app/contract/wire.gen';
-import { browserPath, type HarnessBrowser, startHarness } from './harness/browser';
+import { browserPath } from './harness/browser';
+import { harnessPages } from './harness/pages';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 describe.skipIf(browserPath === null)('the window (needs a Chromium)', () => {
-  let harness: HarnessBrowser;
+  const openPage = harnessPages();
   let page: Page;
-  const complaints: string[] = [];
 
   const open = async (scene: string, size: { width?: number; height?: number } = {}) => {
-    page = await harness.open({ scene, ...size });
-    page.on('pageerror', (error) => complaints.push(String(error)));
+    page = await openPage({ scene, ...size });
   };
   const copied = () => page.evaluate(() => window.harness.copied.at(-1));
   const rows = () => page.getByTestId('trace-row');
@@ -28,16 +27,6 @@ describe.skipIf(browserPath === null)('the window (needs a Chromium)', () => {
         .map((element) => Number((element as HTMLElement).dataset['sequence']))
         .sort((left, right) => left - right),
     );
-
-  beforeAll(async () => {
-    harness = await startHarness();
-  });
-  afterEach(async () => {
-    complaints.push(...(await page.evaluate(() => window.violations)));
-    await page.close();
-    expect(complaints.splice(0)).toEqual([]);
-  });
-  afterAll(() => harness.close());
 
   it('teaches when there is no disk, and says what each route needs', async () => {
     await open('empty');
