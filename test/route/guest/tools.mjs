@@ -10,7 +10,7 @@ import {
   readFileSync,
   readdirSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
@@ -66,10 +66,10 @@ export function bioscopeAlone(...words) {
   return runWith(more, process.execPath, join(place, 'bioscope.cjs'), ...words);
 }
 
-/** Starts the daemon as the window does, without waiting for it. */
-export function startDaemon() {
+/** Starts the daemon as the window does, without waiting for it; with more in its environment. */
+export function startDaemon(more = {}) {
   const log = openSync(join(runtime, 'daemon.log'), 'a');
-  const options = { env: environment, detached: true, stdio: ['ignore', log, log] };
+  const options = { env: { ...environment, ...more }, detached: true, stdio: ['ignore', log, log] };
   spawn(process.execPath, [join(product, 'daemon.cjs')], options).unref();
   closeSync(log);
 }
@@ -176,5 +176,7 @@ export async function runTests(tests) {
       console.log(`not ok - ${name} (${took()} s)`);
     }
   }
+  // For a look at it from outside.
+  copyFileSync(join(runtime, 'daemon.log'), `/out/${basename(process.argv[1], '.mjs')}.log`);
   return failed;
 }
