@@ -20,7 +20,8 @@ export interface DiskOptions {
   readonly tracePath: string;
   /**
    * Goes on with the trace file of an engine that is gone for certain: the records
-   * stay, sequences and readers go on. EBADMSG when it has another shape.
+   * stay, sequences and readers go on. It keeps the rings it has, whatever `threads` and
+   * `ringCapacity` say. EBADMSG when it is no trace of this disk.
    */
   readonly resumeTrace: boolean;
   /**
@@ -28,9 +29,9 @@ export interface DiskOptions {
    * locked, nothing is written to the trace, and a route that is started reads nothing.
    */
   readonly succeeds?: boolean;
-  /** Engine threads, each with a ring of its own: 1 … 64. */
+  /** Engine threads, each with a ring of its own: 1 … 64; fewer where a trace gone on with has fewer rings. */
   readonly threads: number;
-  /** Records a ring, a power of two. */
+  /** Records a ring, a power of two; of a new trace. */
   readonly ringCapacity: number;
   /** Bytes of payload kept, over all threads; 0 keeps none. */
   readonly payloadLimit: number;
@@ -60,6 +61,10 @@ export interface NativeDisk {
   /** Bytes past the last whole sector. */
   readonly tail: bigint;
   readonly imageKind: 'file' | 'block-device';
+  /** Engine threads it has. Throws EBADF once it is closed. */
+  readonly threads: number;
+  /** Records that its trace keeps, over all rings. Throws EBADF once it is closed. */
+  readonly traceCapacity: bigint;
   /**
    * Serves the FUSE file `fileName` with native threads. `fuse` is either an fd
    * of /dev/fuse that is mounted already (it is then owned by the disk), or the

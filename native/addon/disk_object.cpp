@@ -40,6 +40,8 @@ void DiskObject::define(Napi::Env env)
 	    env, "NativeDisk",
 	    {InstanceAccessor<&Self::size>("size"), InstanceAccessor<&Self::tail>("tail"),
 	     InstanceAccessor<&Self::image_kind>("imageKind"),
+	     InstanceAccessor<&Self::threads>("threads"),
+	     InstanceAccessor<&Self::trace_capacity>("traceCapacity"),
 	     InstanceMethod<&Self::start_fuse>("startFuse"),
 	     InstanceMethod<&Self::start_dm_user>("startDmUser"),
 	     InstanceMethod<&Self::take_over>("takeOver"),
@@ -127,6 +129,16 @@ Napi::Value DiskObject::tail(const Napi::CallbackInfo &info)
 Napi::Value DiskObject::image_kind(const Napi::CallbackInfo &info)
 {
 	return Napi::String::New(info.Env(), block_device_ ? "block-device" : "file");
+}
+
+Napi::Value DiskObject::threads(const Napi::CallbackInfo &info)
+{
+	return Napi::Number::New(info.Env(), open_disk(info.Env())->disk->worker_count());
+}
+
+Napi::Value DiskObject::trace_capacity(const Napi::CallbackInfo &info)
+{
+	return bigint(info.Env(), open_disk(info.Env())->disk->trace_capacity());
 }
 
 void DiskObject::Ending::settle(Napi::Env env, const std::string &reason)

@@ -50,6 +50,8 @@ private:
 	Napi::Value size(const Napi::CallbackInfo &info);
 	Napi::Value tail(const Napi::CallbackInfo &info);
 	Napi::Value image_kind(const Napi::CallbackInfo &info);
+	Napi::Value threads(const Napi::CallbackInfo &info);
+	Napi::Value trace_capacity(const Napi::CallbackInfo &info);
 	Napi::Value start_fuse(const Napi::CallbackInfo &info);
 	Napi::Value start_dm_user(const Napi::CallbackInfo &info);
 	Napi::Value take_over(const Napi::CallbackInfo &info);

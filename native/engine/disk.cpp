@@ -24,18 +24,24 @@ static const DiskOptions &checked(const DiskOptions &options)
 static std::unique_ptr<TraceFile> trace_of(const DiskOptions &options)
 {
 	if (options.resume_trace)
-		return (options.succeeds ? TraceFile::prepare : TraceFile::resume)(
-		    options.trace_path, options.number, options.workers, options.ring_capacity);
+		return (options.succeeds ? TraceFile::prepare
+					 : TraceFile::resume)(options.trace_path, options.number);
 	return std::make_unique<TraceFile>(options.trace_path, options.number, options.workers,
 					   options.ring_capacity);
+}
+
+// A ring has one writer. What a trace has more of rings stays as it was left.
+static unsigned workers_of(const DiskOptions &options, const TraceFile &trace)
+{
+	return std::min(options.workers, trace.ring_count());
 }
 
 Disk::Disk(std::unique_ptr<Backend> backend, const DiskOptions &options)
     : options_(checked(options)), backend_(std::move(backend)), trace_(trace_of(options)),
       trace_is_ours_(!options.succeeds),
-      payloads_(options.workers, options.trace ? options.payload_limit : 0)
+      payloads_(workers_of(options, *trace_), options.trace ? options.payload_limit : 0)
 {
-	for (unsigned index = 0; index < options.workers; index++)
+	for (unsigned index = 0; index < workers_of(options, *trace_); index++)
 		workers_.push_back(std::make_unique<Worker>(*this, index));
 	if (trace_is_ours_)
 		next_sequence_ = trace_->last_sequence() + 1;

@@ -21,11 +21,12 @@ namespace bioscope
 struct DiskOptions {
 	uint32_t number = 0; // in the trace records
 	uint8_t route = BIOSCOPE_ROUTE_FUSE_LOOP;
-	unsigned workers = 4;                 // engine threads, each with a ring
+	unsigned workers = 4;                 // engine threads, each with a ring; fewer
+					      // where a trace gone on with has fewer rings
 	std::string trace_path;               // the trace file; must not exist yet,
 	bool resume_trace = false;            // unless it is to be gone on with,
 	bool succeeds = false;                // from when take_over() is called
-	uint64_t ring_capacity = 1 << 16;     // records, a power of two
+	uint64_t ring_capacity = 1 << 16;     // records, a power of two; of a new trace
 	uint64_t payload_limit = 64ULL << 20; // bytes over all workers; 0 keeps none
 	bool trace = true;                    // false: no records, no payloads
 };
@@ -56,6 +57,8 @@ public:
 	Worker &worker(unsigned index) { return *workers_[index]; }
 	unsigned worker_count() const { return static_cast<unsigned>(workers_.size()); }
 
+	// Records that the trace keeps, over all its rings.
+	uint64_t trace_capacity() const { return trace_->ring_count() * trace_->ring_capacity(); }
 	Counters counters() const; // any thread
 	PayloadStore &payloads() { return payloads_; }
 	// Locks the rings and the payloads into memory, as their pages are touched; see

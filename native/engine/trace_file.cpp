@@ -93,16 +93,26 @@ TraceFile::TraceFile(std::byte *base, uint32_t ring_count, uint64_t ring_capacit
 	bytes_ = BIOSCOPE_TRACE_HEADER_BYTES + ring_count * ring_bytes_;
 }
 
-std::unique_ptr<TraceFile> TraceFile::resume(const std::string &path, uint32_t disk,
-					     uint32_t ring_count, uint64_t ring_capacity)
+bool trace_header_valid(const bioscope_trace_header &header, uint64_t file_bytes)
 {
-	auto trace = prepare(path, disk, ring_count, ring_capacity);
+	if (header.magic != BIOSCOPE_TRACE_MAGIC || header.version != BIOSCOPE_TRACE_VERSION ||
+	    header.header_bytes != BIOSCOPE_TRACE_HEADER_BYTES ||
+	    header.record_bytes != BIOSCOPE_TRACE_RECORD_BYTES || header.ring_count == 0 ||
+	    header.ring_count > trace_ring_limit || !trace_capacity_valid(header.ring_capacity) ||
+	    header.ring_bytes != trace_ring_bytes(header.ring_capacity))
+		return false;
+	// The limits above keep this product far from overflow.
+	return BIOSCOPE_TRACE_HEADER_BYTES + header.ring_count * header.ring_bytes <= file_bytes;
+}
+
+std::unique_ptr<TraceFile> TraceFile::resume(const std::string &path, uint32_t disk)
+{
+	auto trace = prepare(path, disk);
 	trace->take_over();
 	return trace;
 }
 
-std::unique_ptr<TraceFile> TraceFile::prepare(const std::string &path, uint32_t disk,
-					      uint32_t ring_count, uint64_t ring_capacity)
+std::unique_ptr<TraceFile> TraceFile::prepare(const std::string &path, uint32_t disk)
 {
 	int fd = open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
@@ -118,19 +128,17 @@ std::unique_ptr<TraceFile> TraceFile::prepare(const std::string &path, uint32_t 
 		fail(errno, "fstat");
 	if (pread(fd, &header, sizeof(header), 0) != static_cast<ssize_t>(sizeof(header)))
 		fail(EBADMSG, "trace header");
-	const uint64_t ring_bytes = trace_ring_bytes(ring_capacity);
-	const uint64_t bytes = BIOSCOPE_TRACE_HEADER_BYTES + ring_count * ring_bytes;
-	if (!S_ISREG(status.st_mode) || static_cast<uint64_t>(status.st_size) != bytes ||
-	    header.magic != BIOSCOPE_TRACE_MAGIC || header.version != BIOSCOPE_TRACE_VERSION ||
-	    header.ring_count != ring_count || header.ring_capacity != ring_capacity ||
-	    header.ring_bytes != ring_bytes || header.disk != disk)
+	if (!S_ISREG(status.st_mode) || header.disk != disk ||
+	    !trace_header_valid(header, static_cast<uint64_t>(status.st_size)))
 		fail(EBADMSG, "trace header");
+	const uint64_t bytes = BIOSCOPE_TRACE_HEADER_BYTES + header.ring_count * header.ring_bytes;
 	void *map = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		fail(errno, "mmap");
 	::close(fd);
 	auto *base = static_cast<std::byte *>(map);
-	return std::unique_ptr<TraceFile>(new TraceFile(base, ring_count, ring_capacity));
+	return std::unique_ptr<TraceFile>(
+	    new TraceFile(base, header.ring_count, header.ring_capacity));
 }
 
 void TraceFile::take_over()

@@ -23,6 +23,8 @@ inline constexpr uint64_t trace_capacity_limit = 1ULL << 26;
 bool trace_capacity_valid(uint64_t capacity);
 // Bytes from the start of one ring to the next.
 uint64_t trace_ring_bytes(uint64_t capacity);
+// True for the header of a whole trace file of this version, in a file of so many bytes.
+bool trace_header_valid(const bioscope_trace_header &header, uint64_t file_bytes);
 
 class TraceFile
 {
@@ -33,13 +35,11 @@ public:
 	TraceFile(const std::string &path, uint32_t disk, uint32_t ring_count,
 		  uint64_t ring_capacity);
 	// Goes on writing the file that an engine before this one left, which must not
-	// write any more: its records stay, readers that have it open go on. Throws
-	// std::system_error; EBADMSG if the file is not one of this shape.
-	static std::unique_ptr<TraceFile> resume(const std::string &path, uint32_t disk,
-						 uint32_t ring_count, uint64_t ring_capacity);
+	// write any more: its records stay, readers that have it open go on, and so it keeps
+	// the rings it has. Throws std::system_error; EBADMSG if it is no trace of this disk.
+	static std::unique_ptr<TraceFile> resume(const std::string &path, uint32_t disk);
 	// The same while that engine writes still: nothing is written before take_over().
-	static std::unique_ptr<TraceFile> prepare(const std::string &path, uint32_t disk,
-						  uint32_t ring_count, uint64_t ring_capacity);
+	static std::unique_ptr<TraceFile> prepare(const std::string &path, uint32_t disk);
 	// Goes on where the other engine, which must not write any more, has ended. Before
 	// the first append.
 	void take_over();
@@ -49,6 +49,10 @@ public:
 
 	// Publishes one record. Each ring has one writing thread.
 	void append(uint32_t ring, const bioscope_trace_record &record);
+
+	uint32_t ring_count() const { return ring_count_; }
+	// Records a ring.
+	uint64_t ring_capacity() const { return capacity_; }
 
 	// The greatest sequence among the newest records of every ring; 0 if none.
 	uint64_t last_sequence() const;

@@ -21,18 +21,6 @@ namespace bioscope
 // cheap, few enough that the batch is seldom overtaken by the writer.
 static constexpr uint64_t batch_records = 512;
 
-static bool header_valid(const bioscope_trace_header &header, uint64_t file_bytes)
-{
-	if (header.magic != BIOSCOPE_TRACE_MAGIC || header.version != BIOSCOPE_TRACE_VERSION ||
-	    header.header_bytes != BIOSCOPE_TRACE_HEADER_BYTES ||
-	    header.record_bytes != BIOSCOPE_TRACE_RECORD_BYTES || header.ring_count == 0 ||
-	    header.ring_count > trace_ring_limit || !trace_capacity_valid(header.ring_capacity) ||
-	    header.ring_bytes != trace_ring_bytes(header.ring_capacity))
-		return false;
-	// The limits above keep this product far from overflow.
-	return BIOSCOPE_TRACE_HEADER_BYTES + header.ring_count * header.ring_bytes <= file_bytes;
-}
-
 TraceReader::TraceReader(const std::string &path, From from) : path_(path)
 {
 	fd_ = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -51,7 +39,7 @@ TraceReader::TraceReader(const std::string &path, From from) : path_(path)
 	ssize_t got = pread(fd_, &header_, sizeof(header_), 0);
 	if (got != static_cast<ssize_t>(sizeof(header_)))
 		fail(got < 0 ? errno : EBADMSG, "pread");
-	if (!header_valid(header_, static_cast<uint64_t>(status.st_size)))
+	if (!trace_header_valid(header_, static_cast<uint64_t>(status.st_size)))
 		fail(EBADMSG, "trace header");
 	bytes_ = BIOSCOPE_TRACE_HEADER_BYTES + header_.ring_count * header_.ring_bytes;
 	void *map = mmap(nullptr, bytes_, PROT_READ, MAP_SHARED, fd_, 0);

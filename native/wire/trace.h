@@ -71,7 +71,7 @@ struct bioscope_trace_header {
 	uint32_t version;            /* BIOSCOPE_TRACE_VERSION */
 	uint32_t header_bytes;       /* BIOSCOPE_TRACE_HEADER_BYTES */
 	uint32_t record_bytes;       /* BIOSCOPE_TRACE_RECORD_BYTES */
-	uint32_t ring_count;         /* rings in this file: engine threads of the disk */
+	uint32_t ring_count;         /* rings in this file: engine threads at its start */
 	uint64_t ring_capacity;      /* records a ring, a power of two */
 	uint64_t ring_bytes;         /* from the start of one ring to the next */
 	uint64_t epoch_monotonic_ns; /* the two clocks, read together when the file was made: */

@@ -10,12 +10,15 @@
 #include <mutex>
 #include <thread>
 
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "../../native/engine/backends/raw_file.h"
 #include "../../native/engine/disk.h"
 #include "../../native/engine/routes/dm_user_route.h"
 #include "../../native/engine/trace_file.h"
+#include "../../native/engine/trace_reader.h"
 #include "memory_backend.h"
 
 using namespace bioscope;
@@ -178,7 +181,9 @@ TEST_CASE("a trace is gone on with: its records stay, its readers see the new on
 		first.append(1, record(3));
 	}
 	TraceReader reader(path, TraceReader::From::oldest);
-	auto second = TraceFile::resume(path, 5, 2, 8);
+	auto second = TraceFile::resume(path, 5);
+	CHECK(second->ring_count() == 2);
+	CHECK(second->ring_capacity() == 8);
 	CHECK(second->last_sequence() == 4);
 	second->append(1, record(5));
 	CHECK_FALSE(reader.closed());
@@ -191,17 +196,123 @@ TEST_CASE("a trace is gone on with: its records stay, its readers see the new on
 	CHECK(reader.closed());
 }
 
-TEST_CASE("a trace of another shape, or of another disk, is not gone on with")
+TEST_CASE("what is no whole trace, or one of another disk, is not gone on with")
 {
 	TemporaryDirectory directory;
 	std::string path = directory / "trace";
 	TraceFile first(path, 5, 2, 8);
-	CHECK(error_of([&] { TraceFile::resume(path, 5, 4, 8); }) == EBADMSG);
-	CHECK(error_of([&] { TraceFile::resume(path, 5, 2, 16); }) == EBADMSG);
-	CHECK(error_of([&] { TraceFile::resume(path, 6, 2, 8); }) == EBADMSG);
-	CHECK(error_of([&] { TraceFile::resume(directory / "none", 5, 2, 8); }) == ENOENT);
+	CHECK(error_of([&] { TraceFile::resume(path, 6); }) == EBADMSG);
+	CHECK(error_of([&] { TraceFile::resume(directory / "none", 5); }) == ENOENT);
 	make_image(directory / "short", 10);
-	CHECK(error_of([&] { TraceFile::resume(directory / "short", 5, 2, 8); }) == EBADMSG);
+	CHECK(error_of([&] { TraceFile::resume(directory / "short", 5); }) == EBADMSG);
+
+	// Its header promises a ring more than it has, then more than any may have, or none.
+	for (uint32_t rings : {3u, trace_ring_limit + 1, 0u}) {
+		int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+		CHECK(pwrite(fd, &rings, sizeof(rings),
+			     offsetof(bioscope_trace_header, ring_count)) == sizeof(rings));
+		close(fd);
+		CHECK(error_of([&] { TraceFile::resume(path, 5); }) == EBADMSG);
+	}
+}
+
+// One request on each worker of the disk, and the sequences they got.
+static std::vector<uint64_t> serve_on_each(Disk &disk)
+{
+	std::vector<uint64_t> sequences;
+	for (unsigned index = 0; index < disk.worker_count(); index++) {
+		Request request{};
+		request.operation = Operation::flush;
+		InFlight flight = disk.worker(index).arrive(request);
+		int error = disk.worker(index).execute(flight, {});
+		disk.worker(index).complete(flight, error, {});
+		sequences.push_back(flight.sequence);
+	}
+	return sequences;
+}
+
+TEST_CASE("succession: an engine with fewer threads, or with more, loses nothing of the trace")
+{
+	TemporaryDirectory directory;
+	const std::string path = directory / "image";
+	make_image(path, 1 << 20);
+	DiskOptions options;
+	options.number = 3;
+	options.workers = 4;
+	options.trace_path = directory / "trace";
+	options.ring_capacity = 64;
+	options.payload_limit = 8 << 20;
+	std::vector<uint64_t> sequences;
+	auto note = [&](const std::vector<uint64_t> &more) {
+		sequences.insert(sequences.end(), more.begin(), more.end());
+	};
+	auto old = std::make_unique<Disk>(RawFile::open(path, false), options);
+	note(serve_on_each(*old));
+	TraceReader reader(options.trace_path, TraceReader::From::oldest);
+
+	// Its workers beside the old one's until it takes over, then after its death.
+	struct Successor {
+		unsigned wanted, has;
+		bool succeeds;
+	};
+	for (const Successor &successor : {Successor{2, 2, true}, Successor{6, 4, true},
+					   Successor{2, 2, false}, Successor{64, 4, false}}) {
+		CAPTURE(successor.wanted);
+		const bool succeeds = successor.succeeds;
+		DiskOptions next_options = options;
+		next_options.workers = successor.wanted;
+		next_options.ring_capacity = 1024; // whatever is set for new ones
+		next_options.resume_trace = true;
+		next_options.succeeds = succeeds;
+		if (!succeeds)
+			old.reset();
+		auto next = std::make_unique<Disk>(succeeds ? RawFile::open_unlocked(path, false)
+							    : RawFile::open(path, false),
+						   next_options);
+		CHECK(next->worker_count() == successor.has);
+		CHECK(next->trace_capacity() == 4 * 64);
+		if (succeeds) {
+			note(serve_on_each(*old));
+			old.reset();
+			next->take_over();
+		}
+		note(serve_on_each(*next));
+		old = std::move(next);
+	}
+
+	std::vector<bioscope_trace_record> records(64);
+	auto result = reader.read(records);
+	CHECK(result.lost == 0);
+	REQUIRE(result.count == sequences.size());
+	for (size_t index = 0; index < sequences.size(); index++) {
+		CHECK(sequences[index] == index + 1);
+		CHECK(records[index].sequence == index + 1);
+	}
+	// A reader that comes later finds the same, in the rings that nobody writes any more too.
+	TraceReader late(options.trace_path, TraceReader::From::oldest);
+	CHECK(late.read(records).count == sequences.size());
+}
+
+TEST_CASE("succession: the payloads are divided among the threads that there are")
+{
+	TemporaryDirectory directory;
+	make_image(directory / "image", 1 << 20);
+	DiskOptions options;
+	options.workers = 4;
+	options.trace_path = directory / "trace";
+	options.ring_capacity = 64;
+	options.payload_limit = 4 << 20;
+	std::vector<std::byte> payload(2 << 20);
+	// What a thread may keep of one: a fourth of the limit at first, then half of it.
+	CHECK_FALSE(Disk(RawFile::open(directory / "image", false), options)
+			.worker(0)
+			.arena()
+			.keep(1, payload));
+	options.workers = 2;
+	options.resume_trace = true;
+	Disk next(RawFile::open(directory / "image", false), options);
+	CHECK(next.worker(0).arena().keep(1, std::span(payload).first(1 << 20)));
+	CHECK(next.payloads().find(1) == 1 << 20);
 }
 
 TEST_CASE("raw file: it takes the size that the image has now when it is told to")

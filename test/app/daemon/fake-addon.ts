@@ -2,7 +2,7 @@
  * A stand-in for the native addon: keeps account of what is open, mounted and
  * attached, and fails where it is told to.
  */
-import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import type { LoopStatus, NativeAddon, NativeDisk, DiskOptions } from '../../../app/addon/addon';
 
 export type Step =
@@ -26,6 +26,8 @@ class FakeDisk implements NativeDisk {
   /** Channels of a dm-user target. */
   channels: readonly number[] = [];
   readonly imageKind = 'file';
+  readonly threads: number;
+  readonly traceCapacity: bigint;
   /** Ends the route, as an unmount or an abort would. */
   end: (reason: string | null) => void = () => undefined;
   private readonly whenEnded = new Promise<string | null>((resolve) => (this.end = resolve));
@@ -37,6 +39,11 @@ class FakeDisk implements NativeDisk {
     const bytes = BigInt(statSync(options.imagePath).size);
     this.tail = bytes % 512n;
     this.size = bytes - this.tail;
+    const [rings = 0, capacity = 0] = readFileSync(options.tracePath, 'utf8')
+      .split(' ')
+      .map(Number);
+    this.threads = Math.min(options.threads, rings);
+    this.traceCapacity = BigInt(rings * capacity);
   }
 
   async startFuse(): Promise<void> {
@@ -140,7 +147,9 @@ export class FakeAddon implements NativeAddon {
       throw errnoError('ENOENT', 'open', options.tracePath);
     if (!options.resumeTrace && existsSync(options.tracePath))
       throw errnoError('EEXIST', 'open', options.tracePath);
-    writeFileSync(options.tracePath, '');
+    // A trace that is gone on with keeps the rings it has.
+    if (!options.resumeTrace)
+      writeFileSync(options.tracePath, `${options.threads} ${options.ringCapacity}`);
     const disk = new FakeDisk(this, options);
     this.open.add(disk);
     await Promise.resolve();
