@@ -64,5 +64,6 @@ Exit status: 0 done, 1 failed, 2 wrong usage.
 
 Environment: BIOSCOPE_RUNTIME_DIRECTORY (where the daemon keeps its socket and
 traces), BIOSCOPE_PAYLOAD_MIB (payload kept a disk, 64), BIOSCOPE_TRACE_RECORDS
-(records kept an engine thread, 65536), BIOSCOPE_THREADS (engine threads a disk,
-4); the last three when the daemon starts.`;
+(records kept an engine thread, 65536), BIOSCOPE_THREADS (engine threads a disk:
+4; on dm-user two a channel, and a channel for every two processors, two at most);
+the last three when the daemon starts.`;

@@ -63,6 +63,8 @@ export const diskSchema = z
     hanging: z.boolean().optional(),
     /** When nobody served it, oldest first: the newest such times, of those that its trace may know. */
     gaps: z.array(gapSchema).readonly().optional(),
+    /** Channels that serve it, on the dm-user route. */
+    channels: z.number().int().positive().optional(),
     /** Why this route and no better one; absent where it is the best, or was asked for. */
     routeReason: z.string().optional(),
     /** Plain sentences a user should know: a tail left out, powers missing. */

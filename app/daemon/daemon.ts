@@ -74,6 +74,7 @@ async function main(isKeptCode: boolean): Promise<void> {
       recordings,
       privileges,
       addon,
+      channels: trace.channels,
       paths,
       cpu,
       shutDown,

@@ -24,6 +24,8 @@ export interface MethodOptions {
   /** Somebody has just begun to watch. */
   readonly onWatch: () => void;
   readonly addon: NativeAddon;
+  /** Of a dm-user target. */
+  readonly channels: number;
   /**
    * Ends the daemon, after the answer to this call is on its way. With `handedOver`
    * it gives the lock and the socket up before that.
@@ -96,7 +98,11 @@ export function methods(options: MethodOptions): Handlers {
       }
     },
 
-    'machine.probe': () => probeMachine(options.privileges, options.addon, disks.targets.tags()),
+    'machine.probe': () =>
+      probeMachine(options.privileges, options.addon, {
+        channels: options.channels,
+        known: disks.targets.tags(),
+      }),
 
     handOver: async () => {
       disks.setClosing(true);

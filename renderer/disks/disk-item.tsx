@@ -31,6 +31,11 @@ function stateWord(disk: Disk, isDetaching: boolean): string | null {
   return disk.state === 'attaching' ? 'attaching…' : null;
 }
 
+function routeTitle({ channels, routeReason }: Disk): string | undefined {
+  if (channels === undefined) return routeReason;
+  return `Served over ${channels} ${channels === 1 ? 'channel' : 'channels'}: “This machine” says why so many`;
+}
+
 function DiskActivity({ disk }: { readonly disk: Disk }) {
   const numbers = useDiskNumbers(disk.id);
   const { reads, writes, others, readBytes, writtenBytes } = numbers?.history.now ?? noRates;
@@ -202,7 +207,7 @@ export function DiskItem({ disk }: { readonly disk: Disk }) {
                 <CopyButton text={target} />
               </span>
             )}
-            <span className="dim" data-testid="disk-route" title={disk.routeReason}>
+            <span className="dim" data-testid="disk-route" title={routeTitle(disk)}>
               {disk.route}
             </span>
           </div>

@@ -13,7 +13,7 @@ import type { Image } from '../images/inspect-image';
 import type { Log } from '../log';
 import { allOrNothing } from '../rollback';
 import type { AttachedRoute, Route } from '../routes/route';
-import type { TraceOptions } from './trace-options';
+import type { EngineOptions } from './trace-options';
 
 export interface AttachRequest {
   readonly image: Image;
@@ -21,7 +21,7 @@ export interface AttachRequest {
   readonly tracePath: string;
   readonly mountDirectory: string;
   readonly label: string;
-  readonly options: TraceOptions;
+  readonly options: EngineOptions;
   /** Goes on with the trace of a daemon that is gone. */
   readonly resumeTrace?: boolean;
   /** Of one that serves still: see `takeOver` of NativeDisk. */

@@ -8,7 +8,7 @@ import { tagOf } from '../routes/dm-user-route';
 import { attachDisk, type Attached } from './attach-disk';
 import type { DiskEntry } from './disk-entry';
 import type { DiskTableOptions } from './disk-table';
-import { channelsOf } from './trace-options';
+import { engineOptions } from './trace-options';
 
 /**
  * Why a better route failed becomes a note, and why none was tried the `reason`. `save`
@@ -23,7 +23,7 @@ export async function attachOnRoute(
   save: () => void,
 ): Promise<Attached & { readonly reason: string | null }> {
   const { addon, privileges, trace, log, obstacle = dmUserObstacle } = options;
-  const channels = channelsOf(trace);
+  const { channels } = trace;
   const candidates = [...routeCandidates(wish, { privileges, channels, obstacle, log })];
   const failures: string[] = [];
   for (;;) {
@@ -36,11 +36,10 @@ export async function attachOnRoute(
     entry.target = isTarget ? { tag: tagOf(label), foreign: false } : null;
     entry.disk = { ...entry.disk, route: route.name };
     save();
-    const threads = isTarget ? { threads: channels * 2 } : {};
     const request = { image, number, tracePath, mountDirectory, label };
     try {
       const attached = await attachDisk(
-        { ...request, options: { ...trace, ...threads } },
+        { ...request, options: engineOptions(trace, route.name) },
         addon,
         route,
         log,

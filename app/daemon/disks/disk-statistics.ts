@@ -1,14 +1,15 @@
 /** The engine's counters in the words of the contract. */
-import type { DiskCounters } from '../../addon/addon';
+import type { NativeDisk } from '../../addon/addon';
 import type { DiskStatistics } from '../../contract/disk';
 import { bytes, nanoseconds, type DiskId } from '../../contract/units';
 import type { TraceOptions } from './trace-options';
 
 export function diskStatistics(
   disk: DiskId,
-  counters: DiskCounters,
+  native: NativeDisk,
   options: TraceOptions,
 ): DiskStatistics {
+  const counters = native.counters();
   return {
     disk,
     time: nanoseconds(counters.time),
@@ -23,6 +24,6 @@ export function diskStatistics(
     inFlight: counters.inFlight,
     payloadBytes: bytes(counters.payloadBytes),
     payloadLimit: bytes(options.payloadLimit),
-    traceCapacity: bytes(options.ringCapacity * options.threads),
+    traceCapacity: bytes(native.traceCapacity),
   };
 }

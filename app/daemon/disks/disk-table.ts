@@ -14,6 +14,7 @@ import { quote } from '../images/image-errors';
 import { refuseLoopedImage } from '../images/image-users';
 import { inspectImage, type Image } from '../images/inspect-image';
 import type { Log } from '../log';
+import { channelsFor } from '../routes/channels';
 import type { AttachedRoute } from '../routes/route';
 import type { Attached } from './attach-disk';
 import { attachOnRoute } from './attach-on-route';
@@ -154,6 +155,7 @@ export class DiskTable {
       tail: bytes(native.tail),
       device: route.device,
       fuseFile: route.fuseFile,
+      ...(route.target ? { channels: channelsFor(native.threads) } : {}),
       partitions: [...route.partitions()],
       notes: [...notes],
       ...(reason === null ? {} : { routeReason: reason }),
@@ -263,7 +265,7 @@ export class DiskTable {
     return [...this.entries.values()]
       .filter(({ disk }) => disk.state === 'attached' || disk.state === 'detaching')
       .flatMap(({ disk, native }) =>
-        native === null ? [] : [diskStatistics(disk.id, native.counters(), this.options.trace)],
+        native === null ? [] : [diskStatistics(disk.id, native, this.options.trace)],
       );
   }
 

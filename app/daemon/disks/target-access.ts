@@ -9,7 +9,7 @@ import type { SavedTarget } from '../routes/route';
 import type { Attached } from './attach-disk';
 import type { DiskEntry } from './disk-entry';
 import type { DiskTableOptions } from './disk-table';
-import { channelsOf } from './trace-options';
+import { engineOptions } from './trace-options';
 
 /** What the table of disks lets those do with it who see to targets. */
 export interface TableAccess {
@@ -37,14 +37,14 @@ export class TargetAccess {
     const { trace } = this.options;
     const { disk, label, mountDirectory } = entry;
     const { number, tracePath } = disk;
-    const options = { ...trace, threads: channelsOf(trace) * 2 };
+    const options = engineOptions(trace, 'dm-user');
     return { image, number, tracePath, mountDirectory, label, options };
   }
 
   /** For the route. Throws PRIVILEGE_MISSING. */
   dmUser(): DmUserOptions {
     const { trace, log } = this.options;
-    return { targets: this.verbs(), channels: channelsOf(trace), log };
+    return { targets: this.verbs(), channels: trace.channels, log };
   }
 
   /** Throws PRIVILEGE_MISSING. */

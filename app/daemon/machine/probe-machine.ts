@@ -13,6 +13,7 @@ import type { Privileges } from '../../privileged/privileges';
 import { dmUserObstacle, moduleState } from './dm-user-module';
 import { moduleSources } from './module-sources';
 import { orphanChecks } from './orphaned-targets';
+import { channelsCheck, memoryCheck } from './serving-checks';
 
 /** What the package or the checkout has to build the module from; kernels before this one lack what it needs. */
 const OLDEST_KERNEL = [6, 1] as const;
@@ -45,11 +46,18 @@ export function machineRoutes(privileges: Privileges): readonly MachineRoute[] {
   ];
 }
 
-/** `known`: tags of the dm-user targets of this daemon's disks. */
+/** What this daemon knows of its own. */
+export interface OwnFacts {
+  /** Channels that a dm-user target gets. */
+  readonly channels: number;
+  /** Tags of the dm-user targets of its disks. */
+  readonly known: ReadonlySet<string>;
+}
+
 export async function probeMachine(
   privileges: Privileges,
   addon: NativeAddon,
-  known: ReadonlySet<string>,
+  { channels, known }: OwnFacts,
 ): Promise<Machine> {
   return {
     kernel: release(),
@@ -63,6 +71,7 @@ export async function probeMachine(
       fuseCheck(privileges),
       loopCheck(),
       ...userChecks(),
+      channelsCheck(channels),
       memoryCheck(addon),
       ...(await orphanChecks(known)),
     ],
@@ -224,35 +233,6 @@ function* processes(): Generator<{ readonly name: string; readonly uid: number }
       // It has just ended.
     }
   }
-}
-
-/** What the threads that serve I/O could not be promised, as far as they have run. */
-function memoryCheck(addon: NativeAddon): MachineCheck {
-  const { ioFlusher, locked } = addon.memoryPromise();
-  const about = {
-    id: 'memory',
-    title: 'Serving when memory is short',
-    routes: ['dm-user'],
-  } as const;
-  if (ioFlusher === null && locked === null) {
-    return {
-      ...about,
-      finding: 'ok',
-      detail:
-        'In this daemon nothing stood in the way so far of locking what serves dm-user disks into memory, and of making its threads I/O flushers.',
-      remedy: [],
-    };
-  }
-  const parts = [
-    ...(locked === null ? [] : [`not all of what serves disks could be locked (${locked})`]),
-    ...(ioFlusher === null ? [] : [`its threads are no I/O flushers (${ioFlusher})`]),
-  ];
-  return {
-    ...about,
-    finding: 'advice',
-    detail: `In this process ${parts.join(', and ')}: do not put swap, or the files that Bioscope itself runs from, on a disk that it serves.`,
-    remedy: locked === null ? [] : ['ulimit -l unlimited'],
-  };
 }
 
 const isRoot = () => process.getuid?.() === 0;

@@ -3,6 +3,7 @@
  * over channels. The target is the kernel's: it outlives this daemon, keeps what
  * was not answered, and gives it to the next one that opens a channel.
  */
+import { closeSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { NativeDisk } from '../../addon/addon';
 import type { Holder } from '../../contract/errors';
@@ -20,11 +21,12 @@ import { moduleState } from '../machine/dm-user-module';
 import { monotonicNow } from '../signs-of-life';
 import type { SystemRoots } from '../system/roots';
 import { allOrNothing, type Rollback } from '../rollback';
+import { channelsFor } from './channels';
 import type { AttachedRoute, Route, RouteRequest, SavedTarget, TargetControl } from './route';
 
 export interface DmUserOptions {
   readonly targets: TargetVerbs;
-  /** Channels of each target. Two of the engine's threads serve one. */
+  /** Channels of each target. */
   readonly channels: number;
   readonly log: Log;
 }
@@ -115,9 +117,14 @@ export interface ServedTarget {
   readonly isOld: boolean;
 }
 
-/** Reads a target's requests, which others have made. Resolves with when that began. */
+/**
+ * Reads a target's requests, which others have made. Resolves with when that began. Channels
+ * that the engine has no threads for are closed: the trace that it goes on with may be of a
+ * daemon that had fewer.
+ */
 export async function readTarget(native: NativeDisk, channels: number[]): Promise<Nanoseconds> {
   const since = monotonicNow();
+  channels.splice(channelsFor(native.threads)).forEach((channel) => closeSync(channel));
   await native.startDmUser({ channels: channels.splice(0) });
   return since;
 }

@@ -17,7 +17,7 @@ import { DiskTable } from '../../../app/daemon/disks/disk-table';
 import { rootPrivileges } from '../../../app/privileged/root';
 import { FakeAddon, errnoError, type Step } from './fake-addon';
 
-const trace = { threads: 2, ringCapacity: 1024, payloadLimit: 4096, trace: true };
+const trace = { threads: 2, channels: 1, ringCapacity: 1024, payloadLimit: 4096, trace: true };
 
 let directory: string;
 let paths: RuntimePaths;

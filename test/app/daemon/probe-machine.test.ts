@@ -8,6 +8,7 @@ import { dmUserObstacle, moduleState } from '../../../app/daemon/machine/dm-user
 import { moduleSources } from '../../../app/daemon/machine/module-sources';
 import { orphanChecks } from '../../../app/daemon/machine/orphaned-targets';
 import { machineRoutes, probeMachine } from '../../../app/daemon/machine/probe-machine';
+import { channelsCheck } from '../../../app/daemon/machine/serving-checks';
 import { rootPrivileges } from '../../../app/privileged/root';
 import { FakeAddon } from './fake-addon';
 import { FakeTargets } from './fake-targets';
@@ -25,6 +26,8 @@ beforeEach(() => {
   for (const path of Object.values(roots)) mkdirSync(path);
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+const facts = { channels: 2, known: new Set<string>() };
 
 const modules = (name: string, text: string) => writeFileSync(join(roots.modules, name), text);
 
@@ -74,7 +77,7 @@ test('the sources of the module are found in a checkout and in the package', () 
 test('the report fits the contract, and every finding that can be mended has its command', async () => {
   const addon = new FakeAddon();
   const privileges = { ...rootPrivileges(addon), targets: new FakeTargets() };
-  const machine = machineSchema.parse(await probeMachine(privileges, addon, new Set()));
+  const machine = machineSchema.parse(await probeMachine(privileges, addon, facts));
   expect(machine.routes.filter(({ preferred }) => preferred).length).toBeLessThanOrEqual(1);
   const ids = machine.checks.map(({ id }) => id);
   expect(new Set(ids).size).toBe(ids.length);
@@ -89,10 +92,20 @@ test('the report fits the contract, and every finding that can be mended has its
 test('what could not be promised when memory is short is told', async () => {
   const addon = new FakeAddon();
   addon.memoryPromise = () => ({ ioFlusher: 'EPERM', locked: 'ENOMEM' });
-  const { checks } = await probeMachine(rootPrivileges(addon), addon, new Set());
+  const { checks } = await probeMachine(rootPrivileges(addon), addon, facts);
   const memory = checks.find(({ id }) => id === 'memory');
   expect(memory).toMatchObject({ finding: 'advice', remedy: ['ulimit -l unlimited'] });
   expect(memory?.detail).toMatch(/could be locked \(ENOMEM\), and its threads .* \(EPERM\)/);
+});
+
+test('how many channels a disk gets is told, and why', () => {
+  const { detail } = channelsCheck(1, 2);
+  expect(detail).toContain(
+    'A disk gets 1 channel on the 2 processors that Bioscope may run on: a ',
+  );
+  expect(channelsCheck(3, 1).detail).toBe(
+    'A disk gets 3 channels on the 1 processor that Bioscope may run on: BIOSCOPE_THREADS was set when the daemon started. Without it there would be 1 channel.',
+  );
 });
 
 describe('targets of this user that nobody serves', () => {

@@ -17,7 +17,7 @@ vi.mock('../../../app/daemon/system/block-devices', async (original) => ({
   configuredLoops: () => [{ device: '/dev/loop900', backingFile: '/loop.img' }],
 }));
 
-const trace = { threads: 4, ringCapacity: 1024, payloadLimit: 4096, trace: true };
+const trace = { threads: 4, channels: 2, ringCapacity: 1024, payloadLimit: 4096, trace: true };
 const log = () => undefined;
 const noImage = { backingDevice: 0n, backingInode: 0n };
 

@@ -17,7 +17,7 @@ import { rootPrivileges } from '../../../app/privileged/root';
 import { FakeAddon } from './fake-addon';
 import { FakeTargets } from './fake-targets';
 
-const trace = { threads: 4, ringCapacity: 1024, payloadLimit: 4096, trace: true };
+const kept = { ringCapacity: 1024, payloadLimit: 4096, trace: true };
 export const diedAt = nanoseconds(1_000_000n);
 export const died = { pid: 4321, diedAt, opened: new Map<string, PreparedTarget>() };
 
@@ -36,8 +36,9 @@ export function setObstacle(why: string): void {
   obstacle = why;
 }
 
-/** Of a daemon with the engine and the kernel of this test. */
-export function table(): DiskTable {
+/** Of a daemon with the engine and the kernel of this test, whose targets get so many channels. */
+export function table(channels = 2): DiskTable {
+  const trace = { ...kept, threads: 4, channels };
   const privileges = { ...rootPrivileges(addon), targets };
   const log = () => undefined;
   return new DiskTable({ addon, privileges, paths, trace, log, obstacle: () => obstacle });
@@ -92,9 +93,9 @@ export function holdStatus(): () => void {
 }
 
 /** The next daemon, after this one was killed: only the kernel and the files are left. */
-export async function nextDaemon(): Promise<DiskTable> {
+export async function nextDaemon(channels?: number): Promise<DiskTable> {
   addon = new FakeAddon();
-  const next = table();
+  const next = table(channels);
   const privileges = { ...rootPrivileges(addon), targets };
   const old = { paths, privileges, log: () => undefined };
   const leftovers = findLeftovers(old);
