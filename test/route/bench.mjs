@@ -9,6 +9,7 @@
 //
 // A guest is emulated, so only ratios count: each is taken within a round, in which all
 // devices take turns at each cell, and shown as the median of the rounds.
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError, root, runMain, say } from '../../scripts/steps.mjs';
 import { buildModule, buildPrograms, programs } from '../kmod/build.mjs';
@@ -25,11 +26,11 @@ const dearest = 0.15;
 const allDevices = {
   bare: bare('bare', 1),
   'bare, 2 threads': bare('bare2', 2),
-  engine: engine('engine', { BIOSCOPE_THREADS: 2 }),
+  engine: engine('engine', {}),
   'engine, 2 channels': engine('engine2', { BIOSCOPE_THREADS: 4 }),
   // The trace's records without the payloads: what is left is the cost of keeping those.
-  'engine, no payloads': engine('unkept', { BIOSCOPE_THREADS: 2, BIOSCOPE_PAYLOAD_MIB: 0 }),
-  'engine, no trace': engine('untraced', { BIOSCOPE_THREADS: 2, BIOSCOPE_TRACE: 'off' }),
+  'engine, no payloads': engine('unkept', { BIOSCOPE_PAYLOAD_MIB: 0 }),
+  'engine, no trace': engine('untraced', { BIOSCOPE_TRACE: 'off' }),
   loop: [
     `truncate -s ${megabytes}M /dev/shm/loop`,
     'losetup --direct-io=on --find --show /dev/shm/loop || losetup --find --show /dev/shm/loop',
@@ -41,10 +42,13 @@ const allDevices = {
   ].join('\n'),
 };
 
-/** Which must cost no more than `dearest` of which. */
+/**
+ * Which must cost no more than `dearest` of which. With `channels` the goal is asked only
+ * where so many are what a disk gets by itself: the others are for information.
+ */
 const pairs = [
-  ['engine', 'bare'],
-  ['engine, 2 channels', 'bare, 2 threads'],
+  { ours: 'engine', other: 'bare' },
+  { ours: 'engine, 2 channels', other: 'bare, 2 threads', channels: 2 },
 ];
 
 const allCells = {
@@ -65,15 +69,17 @@ function bare(name, threads) {
   ].join('\n');
 }
 
-/** A daemon of its own for each, since its environment says how many threads it has. */
+/** A daemon of its own for each, since its environment says how many threads it has; with none it chooses. */
 function engine(name, environment) {
   const words = Object.entries({
     ...environment,
     BIOSCOPE_RUNTIME_DIRECTORY: `/run/${name}`,
   }).map(([key, value]) => `${key}=${value}`);
+  const bioscope = `env ${words.join(' ')} ${quote(process.execPath)} "$PRODUCT/bioscope.cjs"`;
   return [
     `truncate -s ${megabytes}M /dev/shm/${name}`,
-    `env ${words.join(' ')} ${quote(process.execPath)} "$PRODUCT/bioscope.cjs" attach --route dm-user /dev/shm/${name}`,
+    `${bioscope} attach --route dm-user --json /dev/shm/${name} >${name}.json`,
+    `grep -o '"device":"[^"]*"' ${name}.json | head -1 | cut -d'"' -f4`,
   ].join('\n');
 }
 
@@ -87,6 +93,13 @@ function chosen(all, words, picks) {
     return found;
   });
   return Object.fromEntries(entries.flat());
+}
+
+/** How many the disk of the device made by `engine(name)` has. */
+function channelsOf(out, name) {
+  const { channels } = JSON.parse(readFileSync(join(out, `${name}.json`), 'utf8'));
+  if (!Number.isInteger(channels)) throw new UserError(`${name}.json names no channels`);
+  return channels;
 }
 
 function guestScript({ module, product, devices, cells, rounds, seconds }) {
@@ -141,16 +154,20 @@ async function main(words) {
   );
   for (const other of ['bare', 'loop', 'nbd'].filter((name) => names.includes(name)))
     print(`times ${other}`, (cell, name) => ratio(cell, name, other).toFixed(2));
+  const byItself = names.includes('engine') ? channelsOf(out, 'engine') : null;
   console.log(
     `\nthe engine with its trace on, against the bare daemon; goal: at least ${1 - dearest}`,
   );
+  if (byItself !== null) console.log(`a disk gets by itself: ${byItself} channel(s)`);
   let missed = 0;
-  for (const [ours, other] of pairs) {
+  for (const { ours, other, channels = byItself } of pairs) {
     if (!names.includes(ours) || !names.includes(other)) continue;
+    const isAsked = channels === byItself;
     cellNames.forEach((name, cell) => {
       const value = ratio(cell, ours, other);
-      if (value < 1 - dearest) missed += 1;
-      const word = value < 1 - dearest ? 'MISSED' : 'met';
+      const isMissed = value < 1 - dearest;
+      if (isMissed && isAsked) missed += 1;
+      const word = isAsked ? (isMissed ? 'MISSED' : 'met') : 'for information';
       console.log(`${name.padEnd(width)}  "${ours}" ${value.toFixed(2)} x "${other}": ${word}`);
     });
   }
