@@ -15,14 +15,14 @@ import { channelRows } from './bench/channel.mjs';
 import { routeRows, traceRows } from './bench/block.mjs';
 import { table } from './bench/statistics.mjs';
 import { ensureSetup } from './setup.mjs';
-import { UserError, root, run, runMain, say } from './steps.mjs';
+import { UsageError, UserError, root, run, runMain, say } from './steps.mjs';
 
 const parts = ['channel', 'route', 'trace'];
 
 function positive(text, name) {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1)
-    throw new UserError(`--${name} takes a whole number from 1 on, not "${text}"`);
+    throw new UsageError(`--${name} takes a whole number from 1 on, not "${text}"`);
   return value;
 }
 
@@ -39,7 +39,7 @@ async function main(words) {
   });
   const strange = positionals.filter((name) => !parts.includes(name));
   if (strange.length > 0)
-    throw new UserError(`there is no part ${strange.join(', ')}; there are ${parts.join(', ')}`);
+    throw new UsageError(`there is no part ${strange.join(', ')}; there are ${parts.join(', ')}`);
   const wanted = new Set(positionals.length > 0 ? positionals : parts);
   const rounds = positive(values.rounds ?? (values.quick ? '3' : '9'), 'rounds');
   const milliseconds = positive(values.milliseconds, 'milliseconds');

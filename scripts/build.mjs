@@ -7,6 +7,7 @@
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
+  UsageError,
   UserError,
   digestOf,
   isStamped,
@@ -189,7 +190,7 @@ if (process.argv[1] === join(root, 'scripts/build.mjs')) {
   await runMain(async (words) => {
     const known = ['--native', '--javascript', '--force'];
     const wrong = words.find((word) => !known.includes(word));
-    if (wrong) throw new UserError(`unknown option ${wrong}; known: ${known.join(' ')}`);
+    if (wrong) throw new UsageError(`unknown option ${wrong}; known: ${known.join(' ')}`);
     const only = words.includes('--native') || words.includes('--javascript');
     await buildAll({
       native: !only || words.includes('--native'),

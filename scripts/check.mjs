@@ -11,6 +11,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run } from './checks/run.mjs';
 import { nativeSources, plainCSources, root, tidySources } from './checks/sources.mjs';
+import { UsageError, runMain } from './steps.mjs';
 
 const bin = (name) => join(root, 'node_modules/.bin', name);
 
@@ -116,13 +117,17 @@ export async function runChecks(wanted = []) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const results = await runChecks(process.argv.slice(2));
-  if (results.length === 0) {
-    console.error(`No step has such a name. There are: ${steps.map((s) => s.name).join(', ')}.`);
-    process.exit(2);
-  }
-  const failed = results.filter(({ ok }) => !ok);
-  for (const { repeat } of failed) console.log(`  repeat with: ${repeat}`);
-  console.log(`${results.length - failed.length} passed, ${failed.length} failed`);
-  process.exit(failed.length > 0 ? 1 : 0);
+  await runMain(async (words) => {
+    const names = steps.map(({ name }) => name);
+    const strange = words.filter((word) => !names.some((name) => name.includes(word)));
+    if (strange.length > 0)
+      throw new UsageError(
+        `no step is called ${strange.join(', ')}; there are ${names.join(', ')}`,
+      );
+    const results = await runChecks(words);
+    const failed = results.filter(({ ok }) => !ok);
+    for (const { repeat } of failed) console.log(`  repeat with: ${repeat}`);
+    console.log(`${results.length - failed.length} passed, ${failed.length} failed`);
+    return failed.length > 0 ? 1 : 0;
+  });
 }

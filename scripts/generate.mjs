@@ -7,11 +7,11 @@
 // Of the headers it reads only what the C compiler has verified: #define lines
 // with a plain value, and the offsetof/sizeof assertions.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { join, dirname } from 'node:path';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import peggy from 'peggy';
+import { root, runMain } from './steps.mjs';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const headers = ['native/wire/dm-user.h', 'native/wire/trace.h', 'native/wire/helper.h'];
 
 const define =
@@ -76,12 +76,17 @@ const targets = {
   'app/filter/grammar.gen.js': { make: filterParser, source: 'app/filter/grammar.peggy' },
 };
 
-for (const [name, { make, source }] of Object.entries(targets)) {
-  const path = join(root, name);
-  const text = make();
-  if (!process.argv.includes('--check')) writeFileSync(path, text);
-  else if (readFileSync(path, 'utf8') !== text) {
-    console.error(`${name} differs from ${source}: run \`npm run generate\`.`);
-    process.exitCode = 1;
-  }
-}
+await runMain((words) => {
+  const { values } = parseArgs({ args: words, options: { check: { type: 'boolean' } } });
+  const differing = Object.entries(targets).filter(([name, { make, source }]) => {
+    const path = join(root, name);
+    const text = make();
+    if (!values.check) writeFileSync(path, text);
+    else if (readFileSync(path, 'utf8') !== text) {
+      console.error(`${name} differs from ${source}: run \`npm run generate\`.`);
+      return true;
+    }
+    return false;
+  });
+  return differing.length > 0 ? 1 : 0;
+});

@@ -5,7 +5,17 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { UserError, digestOf, isStamped, root, run, runMain, say, stamp } from './steps.mjs';
+import {
+  UsageError,
+  UserError,
+  digestOf,
+  isStamped,
+  root,
+  run,
+  runMain,
+  say,
+  stamp,
+} from './steps.mjs';
 
 /** Debian packages by purpose; a|b: the first that apt knows (Ubuntu 24.04 renamed some). */
 const packages = {
@@ -149,7 +159,7 @@ function matchesLock(installed) {
  */
 export async function ensureSetup({ for: purpose }) {
   const groups = purposes[purpose];
-  if (!groups) throw new UserError(`unknown purpose ${purpose}: start, test or package`);
+  if (!groups) throw new UsageError(`unknown purpose ${purpose}: start, test or package`);
   checkMachine();
   await ensurePackages(groups.flatMap((group) => packages[group]));
   await ensureNodeModules();

@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
-import { UserError, root, runMain, say } from './steps.mjs';
+import { UsageError, root, runMain, say } from './steps.mjs';
 import { ensureSetup } from './setup.mjs';
 import { describeRuntime, electronRuntime } from './electron-runtime.mjs';
 
@@ -23,7 +23,6 @@ const options = {
   '--read-only': 'readOnly',
   '--terminal': 'terminal',
   '--retry-electron': 'retry',
-  '--help': 'help',
 };
 
 /** Options and images; images are relative to where npm was called, not to the project. */
@@ -34,9 +33,8 @@ function parse(words) {
   for (const word of words) {
     if (word === '--' && !onlyImages) onlyImages = true;
     else if (onlyImages || !word.startsWith('-')) chosen.images.push(resolve(from, word));
-    else if (word === '-h') chosen.help = true;
     else if (options[word]) chosen[options[word]] = true;
-    else throw new UserError(`unknown option ${word}\n\n${usage}`);
+    else throw new UsageError(`unknown option ${word}`);
   }
   return chosen;
 }
@@ -55,34 +53,33 @@ function foreground(program, parameters, env = process.env) {
   });
 }
 
-await runMain(async (words) => {
-  const { images, readOnly, terminal, retry, help } = parse(words);
-  if (help) {
-    console.log(usage);
-    return 0;
-  }
-  await ensureSetup({ for: 'start' });
-  const attach = readOnly ? ['--read-only'] : [];
-  const hasDisplay = Boolean(process.env.DISPLAY || process.env.WAYLAND_DISPLAY);
-  if (terminal || !hasDisplay) {
-    if (!hasDisplay)
-      say('there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set): in the terminal');
-    return foreground(process.execPath, [
-      join(root, 'dist/bioscope.cjs'),
-      'demo',
-      ...attach,
-      ...(images.length ? ['--', ...images] : []),
-    ]);
-  }
-  const runtime = await electronRuntime({ retry });
-  say(describeRuntime(runtime));
-  const flags = [];
-  if (process.getuid() === 0) {
-    say('running as root: Chromium refuses its sandbox there, so --no-sandbox');
-    flags.push('--no-sandbox');
-  }
-  if (process.env.WAYLAND_DISPLAY) flags.push('--ozone-platform-hint=auto');
-  // The daemon runs on this Node, as it would in a terminal.
-  const env = { ...process.env, BIOSCOPE_NODE: process.execPath };
-  return foreground(runtime.executable, [...flags, root, ...attach, '--', ...images], env);
-});
+await runMain(
+  async (words) => {
+    const { images, readOnly, terminal, retry } = parse(words);
+    await ensureSetup({ for: 'start' });
+    const attach = readOnly ? ['--read-only'] : [];
+    const hasDisplay = Boolean(process.env.DISPLAY || process.env.WAYLAND_DISPLAY);
+    if (terminal || !hasDisplay) {
+      if (!hasDisplay)
+        say('there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set): in the terminal');
+      return foreground(process.execPath, [
+        join(root, 'dist/bioscope.cjs'),
+        'demo',
+        ...attach,
+        ...(images.length ? ['--', ...images] : []),
+      ]);
+    }
+    const runtime = await electronRuntime({ retry });
+    say(describeRuntime(runtime));
+    const flags = [];
+    if (process.getuid() === 0) {
+      say('running as root: Chromium refuses its sandbox there, so --no-sandbox');
+      flags.push('--no-sandbox');
+    }
+    if (process.env.WAYLAND_DISPLAY) flags.push('--ozone-platform-hint=auto');
+    // The daemon runs on this Node, as it would in a terminal.
+    const env = { ...process.env, BIOSCOPE_NODE: process.execPath };
+    return foreground(runtime.executable, [...flags, root, ...attach, '--', ...images], env);
+  },
+  () => usage,
+);

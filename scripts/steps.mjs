@@ -22,19 +22,46 @@ export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 /** Something a user can mend: printed without a stack. */
 export class UserError extends Error {}
 
+/** A command line that cannot be meant: printed with what the script says of itself. */
+export class UsageError extends UserError {}
+
+/** The comment at a script's head: what it does and how it is called. */
+function headOf(script) {
+  const lines = readFileSync(script, 'utf8').split('\n');
+  const end = lines.findIndex((line) => !line.startsWith('//'));
+  return lines
+    .slice(0, end)
+    .map((line) => line.replace(/^\/\/ ?/, ''))
+    .join('\n');
+}
+
+/** As `util.parseArgs` throws it for an option that it does not know, too. */
+const isUsage = (error) =>
+  error instanceof UsageError || String(error?.code).startsWith('ERR_PARSE_ARGS');
+
 /** One line that says what happens now; on stderr, so that what is asked for can be piped. */
 export function say(text) {
   process.stderr.write(`bioscope: ${text}\n`);
 }
 
-/** Runs `main` and ends the process: a UserError is a line and exit code 1. */
-export async function runMain(main) {
+/**
+ * Runs `main` with the words of the command line and ends the process: a UserError is a line and
+ * exit code 1, wrong usage exit code 2. `--help` prints `usage`, by itself the script's head.
+ */
+export async function runMain(main, usage = () => headOf(process.argv[1])) {
+  const words = process.argv.slice(2);
+  const options = words.includes('--') ? words.slice(0, words.indexOf('--')) : words;
+  if (options.includes('--help') || options.includes('-h')) {
+    console.log(usage());
+    return;
+  }
   try {
-    process.exitCode = (await main(process.argv.slice(2))) ?? 0;
+    process.exitCode = (await main(words)) ?? 0;
   } catch (error) {
-    if (error instanceof UserError) console.error(`bioscope: ${error.message}`);
+    if (isUsage(error)) console.error(`bioscope: ${error.message}\n\n${usage()}`);
+    else if (error instanceof UserError) console.error(`bioscope: ${error.message}`);
     else console.error(error);
-    process.exitCode = 1;
+    process.exitCode = isUsage(error) ? 2 : 1;
   }
 }
 

@@ -6,7 +6,7 @@
 // The last line is the sum over all suites: `N passed, N failed`. The exit code
 // agrees with it. A suite that crashes, or in which no test ran, is a failure.
 // Where CI is set, so is a test that was skipped: CI has what the tests need.
-import { runMain, run as runStep, UserError } from './steps.mjs';
+import { runMain, run as runStep, UsageError } from './steps.mjs';
 import { ensureSetup } from './setup.mjs';
 import { suites } from './checks/suites.mjs';
 
@@ -63,7 +63,7 @@ async function main(wanted) {
   const known = suites.map(({ name }) => name);
   const strange = wanted.filter((name) => !known.includes(name));
   if (strange.length > 0)
-    throw new UserError(`no suite is called ${strange.join(', ')}; there are ${known.join(', ')}`);
+    throw new UsageError(`no suite is called ${strange.join(', ')}; there are ${known.join(', ')}`);
   const chosen = suites.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
   await ensureSetup({ for: 'test' });
   await runStep(process.execPath, ['scripts/build.mjs'], { show: true, label: 'the build' });

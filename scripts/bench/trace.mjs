@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ensureSetup } from '../setup.mjs';
-import { UserError, root, runMain } from '../steps.mjs';
+import { UsageError, root, runMain } from '../steps.mjs';
 import { makeCapture, openCapture } from './trace/capture.mjs';
 import { daemonCpu } from './trace/daemon-cpu.mjs';
 import { Report } from './trace/report.mjs';
@@ -49,11 +49,11 @@ function wishes(words) {
   const records = Number(values.records);
   const seconds = Number(values.seconds);
   if (!(records >= 1e5 && seconds >= 1))
-    throw new UserError('--records takes a number from 100000 on, --seconds one from 1 on');
+    throw new UsageError('--records takes a number from 100000 on, --seconds one from 1 on');
   const wanted = new Set(values.stages.split(','));
   const unknown = [...wanted].find((name) => !names.includes(name));
   if (unknown !== undefined)
-    throw new UserError(`there is no stage ${unknown}: ${names.join(', ')}`);
+    throw new UsageError(`there is no stage ${unknown}: ${names.join(', ')}`);
   return { records, seconds, wanted, json: values.json };
 }
 

@@ -1,15 +1,21 @@
 // What the benchmarks in a guest share: devices that take turns at each cell, round
 // by round, in one process of fio, so that ratios are taken within a round.
 import { existsSync, readFileSync } from 'node:fs';
-import { UserError } from '../../scripts/steps.mjs';
+import { UsageError, UserError } from '../../scripts/steps.mjs';
 
 /** `--kernel SERIES --rounds N --seconds N` and the like over what is usual. */
 export function parseOptions(words, usual) {
   const options = { ...usual };
   while (words.length > 0) {
-    const name = words.shift().replace(/^--/, '');
-    if (!(name in options) || words.length === 0) throw new UserError(`unknown option ${name}`);
-    options[name] = typeof usual[name] === 'number' ? Number(words.shift()) : words.shift();
+    const word = words.shift();
+    const name = word.replace(/^--/, '');
+    if (!word.startsWith('--') || !Object.hasOwn(usual, name))
+      throw new UsageError(`unknown option ${word}`);
+    const value = words.shift();
+    const isNumber = typeof usual[name] === 'number';
+    if (value === undefined || (isNumber && !(Number(value) > 0)))
+      throw new UsageError(`${word} takes ${isNumber ? 'a number above 0' : 'a word'}`);
+    options[name] = isNumber ? Number(value) : value;
   }
   return options;
 }

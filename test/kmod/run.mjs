@@ -13,7 +13,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import { UserError, root, runMain, say } from '../../scripts/steps.mjs';
+import { UsageError, UserError, root, runMain, say } from '../../scripts/steps.mjs';
 import { buildModule, buildPrograms, programs } from './build.mjs';
 import { ensurePackages, findKernel, series } from './kernels.mjs';
 import { boot, complaint } from './rig.mjs';
@@ -58,7 +58,7 @@ async function runCases(kernel, { module, installed }, { long, texts, tell }) {
   const cases = join(programs, 'cases');
   const listed = execFileSync(cases, ['--list', ...options], { encoding: 'utf8' });
   const waiting = new Set(listed.split('\n').filter(Boolean));
-  if (waiting.size === 0) throw new UserError(`no case is called ${texts.join(' or ')}`);
+  if (waiting.size === 0) throw new UsageError(`no case is called ${texts.join(' or ')}`);
   const words = [cases, '--slow', String(slowness), ...options].map(quote).join(' ');
   const failed = [];
   let notes = [];
@@ -214,7 +214,7 @@ function parse(words) {
     const word = words.shift();
     if (word === '--long') options.long = true;
     else if (word === '--kernel' && words.length > 0) options.kernels.push(words.shift());
-    else if (word.startsWith('--')) throw new UserError(`unknown option ${word}`);
+    else if (word.startsWith('--')) throw new UsageError(`unknown option ${word}`);
     else options.texts.push(word);
   }
   return { ...options, kernels: options.kernels.length > 0 ? options.kernels : series };

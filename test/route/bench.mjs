@@ -11,7 +11,7 @@
 // devices take turns at each cell, and shown as the median of the rounds.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { UserError, root, runMain, say } from '../../scripts/steps.mjs';
+import { UsageError, UserError, root, runMain, say } from '../../scripts/steps.mjs';
 import { buildModule, buildPrograms, programs } from '../kmod/build.mjs';
 import { ensurePackages, findKernel } from '../kmod/kernels.mjs';
 import { boot } from '../kmod/rig.mjs';
@@ -89,7 +89,7 @@ function chosen(all, words, picks) {
   const entries = words.split('+').map((word) => {
     const found = Object.entries(all).filter(([name]) => picks(name, word));
     if (found.length === 0)
-      throw new UserError(`there is no "${word}"; there are: ${Object.keys(all).join(', ')}`);
+      throw new UsageError(`there is no "${word}"; there are: ${Object.keys(all).join(', ')}`);
     return found;
   });
   return Object.fromEntries(entries.flat());

@@ -7,7 +7,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { UserError, root, run, runMain, say } from '../../scripts/steps.mjs';
+import { UsageError, UserError, root, run, runMain, say } from '../../scripts/steps.mjs';
 import { buildModule } from '../kmod/build.mjs';
 import { ensurePackages, findKernel } from '../kmod/kernels.mjs';
 import { boot } from '../kmod/rig.mjs';
@@ -143,7 +143,7 @@ function parse(words) {
     const word = words.shift();
     if (word === '--kernel' && words.length > 0) options.kernel = words.shift();
     else if (existsSync(join(guest, word))) (options.scripts ??= []).push(word);
-    else throw new UserError(`${word} is neither an option nor a script of test/route/guest`);
+    else throw new UsageError(`${word} is neither an option nor a script of test/route/guest`);
   }
   return options;
 }
