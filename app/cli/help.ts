@@ -3,11 +3,12 @@ export const helpText = `usage: bioscope COMMAND [OPTION]... [ARGUMENT]...
 
 Turns disk images into block devices and shows every block I/O.
 
-  attach [-r|--read-only] [--route dm-user|fuse-loop] [--json] IMAGE...
+  attach [-r|--read-only] [--route dm-user|fuse-loop] [--force] [--json] IMAGE...
         Make each IMAGE (a raw image file or a block device) a block device and
         print its path, one a line. An ordinary user gets a FUSE file instead.
         Nothing is ever mounted. Without --route the best that works here is
-        taken ("bioscope doctor"). --json prints one object a line.
+        taken ("bioscope doctor"). A capture is refused, unless with --force. --json prints one
+        object a line.
   list [--json]
         The attached disks, and those that failed. --json prints one object a
         line, and nothing when there are none.

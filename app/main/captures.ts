@@ -3,7 +3,6 @@
  * daemon. The feed reads their records; what is asked for one at a time, their
  * payloads, is read here.
  */
-import { open } from 'node:fs/promises';
 import type { CaptureFile } from '../capture/file';
 import { captureDisk } from '../capture/capture-disk';
 import { openCapture } from '../capture/open-capture';
@@ -14,8 +13,6 @@ import { bytes, diskId, type DiskId } from '../contract/units';
 
 /** Numbers of captures in trace records: far from those of a daemon's disks. */
 const FIRST_NUMBER = 0x4000_0000;
-/** The header of a capture is within so many bytes. */
-const LOOK_BYTES = 64 * 1024;
 
 interface Entry {
   readonly disk: Disk;
@@ -97,31 +94,6 @@ export class Captures {
     const entry = this.entries.get(id);
     if (entry) return entry;
     throw new BioscopeError('DISK_UNKNOWN', `There is no open capture ${id}.`);
-  }
-}
-
-/**
- * Whether `path` begins as a capture does, or is called one: what is left of one that was cut
- * short is no image to be written to. What cannot be read is none, and an image's own errors
- * tell why.
- */
-export async function looksLikeCapture(path: string): Promise<boolean> {
-  try {
-    const file = await open(path, 'r');
-    try {
-      if (!(await file.stat()).isFile()) return false;
-      if (path.endsWith('.bioscope')) return true;
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(LOOK_BYTES), 0, LOOK_BYTES, 0);
-      return (
-        bytesRead > 8 &&
-        buffer.readUInt32LE(0) === 0xffff_ffff &&
-        buffer.includes('bioscope.capture')
-      );
-    } finally {
-      await file.close();
-    }
-  } catch {
-    return false;
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { app, clipboard, type BrowserWindow, type IpcMainInvokeEvent } from 'electron';
+import { looksLikeCapture } from '../capture/looks-like-capture';
 import type { DaemonParams } from '../contract/daemon-api';
 import type { Disk } from '../contract/disk';
 import { toErrorValue } from '../contract/errors';
@@ -13,7 +14,7 @@ import type { WindowEvent, WindowEvents, WindowState } from '../contract/window-
 import { abortTarget } from '../privileged/own-targets';
 import { origin } from './application-files';
 import { registerScheme, serveApplication } from './application-protocol';
-import { Captures, looksLikeCapture, noImage } from './captures';
+import { Captures, noImage } from './captures';
 import { parseWishes, receivedWishes, type Wishes } from './command-line';
 import { DaemonSupervisor } from './daemon-supervisor';
 import { Exports } from './exports';

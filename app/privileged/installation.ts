@@ -4,6 +4,7 @@
  */
 import { accessSync, constants, existsSync, lstatSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { shellWord } from '../contract/shell-word';
 
 /** Where polkit looks for policies; the first two only from version 124 on. */
 const policyDirectories = [
@@ -39,7 +40,7 @@ export function installCommand(): string {
     join(beside, '../../../install-helper'),
   ];
   const script = candidates.find((path) => existsSync(path)) ?? 'assets/install-helper';
-  return `sudo sh ${/^[\w./+:@-]+$/.test(script) ? script : `'${script.replaceAll("'", `'\\''`)}'`}`;
+  return `sudo sh ${shellWord(script)}`;
 }
 
 /** Looks at files alone, asks nobody for a password. */

@@ -8,6 +8,7 @@ import { delimiter, join } from 'node:path';
 import type { NativeAddon } from '../../addon/addon';
 import type { RouteName } from '../../contract/disk';
 import type { Machine, MachineCheck, MachineRoute } from '../../contract/machine';
+import { shellWord } from '../../contract/shell-word';
 import { findAgent, findInstallation } from '../../privileged/installation';
 import type { Privileges } from '../../privileged/privileges';
 import { dmUserObstacle, moduleState } from './dm-user-module';
@@ -132,7 +133,7 @@ function moduleCheck(): MachineCheck {
       // Without device mapper it could not be loaded.
       sources === null || moduleState('dm-mod') === 'absent'
         ? []
-        : [...install, `sudo make -C ${quoted(sources)} dkms-install`, 'sudo modprobe dm-user'],
+        : [...install, `sudo make -C ${shellWord(sources)} dkms-install`, 'sudo modprobe dm-user'],
   };
 }
 
@@ -257,9 +258,4 @@ function canOpen(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** A word in a shell's command line. */
-function quoted(text: string): string {
-  return /^[\w./:@+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

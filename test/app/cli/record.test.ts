@@ -1,5 +1,5 @@
 /** `bioscope record` on a real disk, and what `trace` makes of the capture. */
-import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { command, until } from '../../support/commands';
@@ -97,6 +97,27 @@ describe('bioscope record', patience, () => {
     const sequences = requests.map(({ sequence }) => Number(sequence));
     expect(sequences.length).toBe(2);
     expect((sequences[1] ?? 0) - (sequences[0] ?? 0)).toBe(1);
+  });
+
+  test('a capture is no image: attach says what to do with it, and does as it is told', async () => {
+    await bioscope(workspace, 'record', '--last', '1', '-o', 'whole.bioscope', device);
+    // By what is in it; of one that was cut short only the name is left.
+    renameSync(path('whole.bioscope'), path('a capture.img'));
+    writeFileSync(path('cut.bioscope'), Buffer.alloc(4096));
+    const { status, stdout, stderr } = await bioscope(
+      workspace,
+      ...['attach', 'a capture.img', 'cut.bioscope'],
+    );
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    const [whole, cut] = stderr.split('\n');
+    const told = path('a capture.img');
+    expect(whole).toBe(
+      `bioscope: ${told} is a capture, not the image of a disk. To print its requests: bioscope trace '${told}'. To make a disk of its bytes all the same: bioscope attach --force '${told}'`,
+    );
+    expect(cut).toContain(`bioscope attach --force ${path('cut.bioscope')}`);
+    expect((await traced('a capture.img')).at(-1)).toMatchObject({ type: 'request' });
+    const forced = await bioscope(workspace, 'attach', '--force', 'cut.bioscope');
+    expect(forced.stdout).toMatch(/^\/dev\/\S+\n$/);
   });
 
   test('ends with its disk, and the file is complete', async () => {

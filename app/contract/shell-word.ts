@@ -1,0 +1,6 @@
+/** Commands that are shown to be copied into a terminal. */
+
+/** `text` as one word of a shell's command line. */
+export function shellWord(text: string): string {
+  return /^[\w./:@+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
