@@ -40,6 +40,8 @@ function titleOf({ path, error, isImage = true }: Attachment): string {
 
 function AttachmentItem({ attachment }: { readonly attachment: Attachment }) {
   const { id, path, readOnly, error, isImage = true } = attachment;
+  // What is in a file is read again the same; what is in its way may have gone.
+  const isCapture = error?.code.startsWith('CAPTURE_') === true;
   if (!error) {
     return (
       <div className="pending" data-testid="attach-pending" data-path={path} title={path}>
@@ -55,7 +57,7 @@ function AttachmentItem({ attachment }: { readonly attachment: Attachment }) {
           Attach read-only
         </button>
       )}
-      {isImage && (
+      {isImage && !isCapture && (
         <button type="button" className="button" onClick={() => void attach(path, readOnly)}>
           Try again
         </button>

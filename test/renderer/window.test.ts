@@ -84,6 +84,7 @@ describe.skipIf(browserPath === null)('the window (needs a Chromium)', () => {
     expect(await problems.count()).toBe(2);
     const missing = page.locator('[data-code="IMAGE_MISSING"]');
     expect(await missing.innerText()).toContain('/home/anna/missing.img does not exist');
+    await missing.getByRole('button', { name: 'Try again' }).waitFor();
     await missing.getByRole('button', { name: 'Dismiss' }).click();
     await page
       .locator('[data-code="IMAGE_NOT_WRITABLE"]')
@@ -93,6 +94,15 @@ describe.skipIf(browserPath === null)('the window (needs a Chromium)', () => {
     await disk.getByTestId('disk-read-only').waitFor();
     expect(await problems.count()).toBe(0);
     expect(await disk.getAttribute('data-selected')).toBe('true');
+  });
+
+  it('offers no second try at a capture whose content is what is wrong', async () => {
+    await open('quiet');
+    await page.getByTestId('attach-path').fill('/home/anna/cut.bioscope');
+    await page.keyboard.press('Enter');
+    const problem = page.locator('[data-testid="attach-problem"][data-code="CAPTURE_DAMAGED"]');
+    await problem.getByText('cut.bioscope is damaged', { exact: true }).waitFor();
+    expect(await problem.getByRole('button').allInnerTexts()).toEqual(['Dismiss']);
   });
 
   it('names the holder when a disk is busy, and detaches one that is free', async () => {

@@ -99,6 +99,10 @@ export class FakeBridge implements WindowBridge {
         const message = `${path} does not exist. Check the path; it is taken as it stands.`;
         throw new Refused(errorValue('IMAGE_MISSING', message, { errno: 'ENOENT' }));
       }
+      if (name.endsWith('.bioscope')) {
+        const message = `${path} is damaged: the checksum of its header does not match.`;
+        throw new Refused(errorValue('CAPTURE_DAMAGED', message, { errno: 'EBADMSG' }));
+      }
       if (name.includes('locked') && !readOnly) {
         const message = `${path} may be read but not written by you. Attach it read-only, or change its permissions.`;
         throw new Refused(errorValue('IMAGE_NOT_WRITABLE', message, { errno: 'EACCES' }));
