@@ -187,6 +187,11 @@ export interface NativeAddon extends HelperSockets {
   /** BIOSCOPE_TRACE_VERSION of native/wire/trace.h it was built with. */
   readonly traceVersion: number;
   openDisk(options: DiskOptions): Promise<NativeDisk>;
+  /**
+   * Closes the images of the disks that were handed over. What is kept of their requests
+   * stays until the process ends, for recordings to read.
+   */
+  letGoOfImages(): Promise<void>;
   openTrace(path: string, from: 'oldest' | 'newest'): NativeTraceReader;
   /** The payloads of the disk of this process whose trace file is at `tracePath`; ENOENT if there is none. Any thread. */
   openPayloads(tracePath: string): NativePayloads;

@@ -64,7 +64,12 @@ async function main(isKeptCode: boolean): Promise<void> {
       addon.unlockFile(lock);
     }
     // After the answer to the call has been written; what is on its way gets a moment.
-    setImmediate(() => server.close());
+    setImmediate(() => {
+      server.close();
+      // Recordings may take a while, and who unmounts an image's file system waits for none.
+      const letGo = handedOver ? addon.letGoOfImages() : Promise.resolve();
+      letGo.catch((thrown: unknown) => log(`an image stays open: ${toErrorValue(thrown).message}`));
+    });
     setTimeout(() => void recordings.finish(null).finally(() => process.exit(0)), 100);
   };
   const end = () => shutDown({ handedOver: false });

@@ -53,6 +53,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports)
 	DiskObject::define(env);
 	exports.Set("traceVersion", Napi::Number::New(env, BIOSCOPE_TRACE_VERSION));
 	add("openDisk", DiskObject::open);
+	add("letGoOfImages", DiskObject::let_go_of_images);
 	add("openTrace", open_trace);
 	add("openPayloads", open_payloads);
 	add("crc32c", checksum);

@@ -19,7 +19,8 @@ namespace bioscope
 // The most that one call copies: what the contract allows a client to ask for.
 static constexpr uint64_t longest_read = 1 << 20;
 
-// Disks that other engines serve now: kept until this process ends.
+// Disks that other engines serve now: their traces and payloads are kept until this process
+// ends.
 static std::mutex handed_over_mutex;
 static std::vector<std::shared_ptr<OpenDisk>> handed_over;
 
@@ -345,6 +346,8 @@ Napi::Value DiskObject::read_image(const Napi::CallbackInfo &info)
 		Bytes bytes(length);
 		if (int error = open->image->read(sector * DM_USER_SECTOR_BYTES, bytes))
 			throw_error(error, "pread");
+		if (open->image->is_gone())
+			throw_error(EIO, "pread"); // what was read may be anything
 		return bytes;
 	};
 	auto convert = [](Napi::Env on, Bytes &bytes) -> Napi::Value {
@@ -381,13 +384,28 @@ Napi::Value DiskObject::hand_over(const Napi::CallbackInfo &info)
 	return end_disk(info.Env(), [](std::shared_ptr<OpenDisk> open) {
 		if (open->route)
 			open->route->stop();
+		// Nobody waits while tens of MiB are given back: let_go_of_images() comes later.
+		// But a block device is the next engine's only when it is closed.
 		if (open->image->block_device())
-			return; // is the next engine's once it is closed
-		open->image->unlock();
-		// Nobody waits while tens of MiB are given back: this process is about to end.
+			open->image->let_go();
+		else
+			open->image->unlock();
 		std::lock_guard lock(handed_over_mutex);
 		handed_over.push_back(std::move(open));
 	});
+}
+
+Napi::Value DiskObject::let_go_of_images(const Napi::CallbackInfo &info)
+{
+	auto work = []() -> Done {
+		std::lock_guard lock(handed_over_mutex);
+		for (const auto &open : handed_over) {
+			if (!open->image->is_gone())
+				open->image->let_go();
+		}
+		return {};
+	};
+	return Task<Done>::run(info.Env(), work, undefined);
 }
 
 Napi::Value DiskObject::end_disk(Napi::Env env, std::function<void(std::shared_ptr<OpenDisk>)> end)

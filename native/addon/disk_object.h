@@ -34,6 +34,9 @@ public:
 	// openDisk(options)
 	static Napi::Value open(const Napi::CallbackInfo &info);
 
+	// letGoOfImages()
+	static Napi::Value let_go_of_images(const Napi::CallbackInfo &info);
+
 	// Takes an External of a std::shared_ptr<OpenDisk>; JavaScript cannot call it.
 	explicit DiskObject(const Napi::CallbackInfo &info);
 

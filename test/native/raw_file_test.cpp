@@ -2,7 +2,9 @@
 #include "support.h"
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
+#include <thread>
 
 #include <linux/falloc.h>
 #include <sys/file.h>
@@ -265,4 +267,57 @@ TEST_CASE("raw file: a block device is claimed, read, written and zeroed" *
 	}
 	CHECK(bioscope_detach_loop(device, false, 3000, &failure) == 0);
 	CHECK(zero(file_bytes(directory / "image", 1024, 4608)));
+}
+
+TEST_CASE("raw file: one that was let go of does not keep its file system mounted" *
+	  doctest::skip(!is_root()))
+{
+	SmallFileSystem small(1024);
+	make_image(small / "image", 512);
+	auto file = RawFile::open(small / "image", false);
+	auto data = pattern(64 << 10, 5);
+	REQUIRE(file->write(0, data) == 0);
+	std::vector<std::byte> back(data.size());
+	REQUIRE(file->read(0, back) == 0);
+	REQUIRE(back == data);
+	REQUIRE(file->window() != nullptr);
+	CHECK_FALSE(file->is_gone());
+	CHECK(umount2(small.path().c_str(), 0) != 0);
+	CHECK(errno == EBUSY);
+
+	file->let_go();
+	CHECK(file->is_gone());
+	auto next = RawFile::open(small / "image", false); // it is locked no more
+	CHECK(next->read(0, back) == 0);
+	CHECK(back == data);
+	next.reset();
+	CHECK(umount2(small.path().c_str(), 0) == 0);
+	CHECK(file->read(0, back) == EIO);
+	CHECK(file->read(256 << 10, back) == EIO);
+}
+
+TEST_CASE("raw file: who reads while it is let go of gets what is there, or finds out")
+{
+	TemporaryDirectory directory;
+	constexpr size_t bytes = 1 << 20;
+	make_image(directory / "image", bytes);
+	auto file = RawFile::open(directory / "image", false);
+	const auto data = pattern(bytes, 7);
+	REQUIRE(file->write(0, data) == 0);
+	std::atomic<unsigned> reads{0};
+	std::atomic<bool> wrong{false};
+	std::thread reader([&] {
+		std::vector<std::byte> back(bytes);
+		while (!file->is_gone()) {
+			const bool is_read = file->read(0, back) == 0;
+			if (is_read && !file->is_gone() && back != data)
+				wrong = true;
+			reads++;
+		}
+	});
+	while (reads == 0)
+		std::this_thread::yield();
+	file->let_go();
+	reader.join();
+	CHECK_FALSE(wrong);
 }

@@ -10,9 +10,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <utility>
 
+#include "../error.h"
 #include "../racing_copy.h"
 
 namespace bioscope
@@ -133,6 +135,14 @@ ImageWindow::~ImageWindow()
 {
 	munmap(base_, bytes_);
 	munmap(groups_, chunks_ * chunk_groups * sizeof(Group));
+}
+
+void ImageWindow::let_go()
+{
+	// In its place, at once: who reads meets no memory that is not there, or another's.
+	if (mmap(base_, bytes_, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
+		 -1, 0) == MAP_FAILED)
+		throw_error(errno, "mmap");
 }
 
 bool ImageWindow::inside(uint64_t offset, uint64_t length) const

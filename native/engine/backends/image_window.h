@@ -64,6 +64,10 @@ public:
 	// Lets go of everything: nothing is resident, but for what is being copied.
 	void forget_all();
 
+	// Maps the file no longer: what is read is anything, and nothing may be written any
+	// more. Throws Error, and maps it still.
+	void let_go();
+
 	// True if the whole range would be served.
 	bool knows(uint64_t offset, uint64_t length) const;
 	// What may be resident, at most, by what the window knows.

@@ -101,6 +101,24 @@ void RawFile::unlock()
 		flock(fd_, LOCK_UN);
 }
 
+void RawFile::let_go()
+{
+	// First: who reads looks at it last.
+	is_gone_ = true;
+	std::lock_guard lock(windows_mutex_);
+	window_.store(nullptr, std::memory_order_release);
+	for (auto &window : windows_)
+		window->let_go();
+	// In the place of the image: its number must not become another file's.
+	const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (nothing < 0)
+		throw_error(errno, "open", "/dev/null");
+	const int error = dup3(nothing, fd_, O_CLOEXEC) < 0 ? errno : 0;
+	::close(nothing);
+	if (error)
+		throw_error(error, "dup3");
+}
+
 RawFile::RawFile(int fd, uint64_t bytes, bool read_only, bool block_device)
     : fd_(fd), size_(bytes - bytes % DM_USER_SECTOR_BYTES), tail_(bytes % DM_USER_SECTOR_BYTES),
       read_only_(read_only), block_device_(block_device)

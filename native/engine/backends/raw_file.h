@@ -36,6 +36,11 @@ public:
 	void lock();
 	// Gives a file's lock to the next engine. It is not used any more.
 	void unlock();
+	// Holds the image no longer open or mapped, though this object stays. Waits for
+	// nobody: what is read meanwhile may be anything, and is_gone() afterwards; reading
+	// is EIO from then on. Throws Error; it may be held still then. Any thread.
+	void let_go();
+	bool is_gone() const { return is_gone_.load(); }
 	~RawFile() override;
 	RawFile(const RawFile &) = delete;
 	RawFile &operator=(const RawFile &) = delete;
@@ -82,6 +87,7 @@ private:
 	std::atomic<uint64_t> tail_;
 	const bool read_only_;
 	const bool block_device_;
+	std::atomic<bool> is_gone_{false};
 	// What the file system has refused once is not asked for again.
 	std::atomic<bool> can_punch_{true};
 	std::atomic<bool> can_zero_{true};

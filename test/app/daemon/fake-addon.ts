@@ -159,6 +159,10 @@ export class FakeAddon implements NativeAddon {
     throw errnoError('ENOENT', 'open');
   }
 
+  async letGoOfImages(): Promise<void> {
+    this.calls.push('letGoOfImages');
+    await Promise.resolve();
+  }
   openPayloads(): never {
     throw new Error('the fake addon keeps no payloads');
   }
