@@ -12,6 +12,7 @@ import type { Disk } from '../../app/contract/disk';
 import { derivedClient } from '../trace/trace-client';
 import { Icon } from '../widgets/icon';
 import { setBrush, useBrush } from './brushing';
+import { countingText } from './counting';
 import { AddressTab, LatencyTab } from './histogram-tabs';
 import { MapTab } from './map-tab';
 import {
@@ -92,7 +93,7 @@ function Counting() {
   if (share === null) return null;
   return (
     <span className="picture-counting data" data-testid="picture-counting">
-      counting … {Math.min(99, Math.floor(100 * share))} %
+      {countingText(share)}
     </span>
   );
 }

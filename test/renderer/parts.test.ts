@@ -12,6 +12,7 @@ import {
   keptPayload,
   PayloadSource,
 } from '../../renderer/inspector/payload-source';
+import { countingText } from '../../renderer/pictures/counting';
 import {
   formatBytes,
   formatCount,
@@ -19,6 +20,15 @@ import {
   formatRate,
   formatThroughput,
 } from '../../renderer/widgets/numbers';
+
+it('a picture that takes long says how much is counted, and no number once all is', () => {
+  expect([0, 0.404, 0.9999, 1].map(countingText)).toEqual([
+    'counting … 0 %',
+    'counting … 40 %',
+    'counting … 99 %',
+    'summing up …',
+  ]);
+});
 
 describe('numbers', () => {
   it.each([

@@ -37,7 +37,7 @@ export type DerivedMessage =
       readonly disk: DiskId | null;
       readonly result: DerivedResult | null;
     }
-  /** A result takes long: how much of it is done, 0 … 1. */
+  /** A result takes long: how many of its requests are counted, 0 … 1; at 1 the sums are put together. */
   | { readonly type: 'derived-progress'; readonly id: number; readonly share: number };
 
 /** At most 20 times a second, and a third of the worker's time for each picture. */
