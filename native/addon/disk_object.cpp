@@ -273,7 +273,10 @@ Napi::Value DiskObject::present_size(const Napi::CallbackInfo &info)
 Napi::Value DiskObject::take_present_size(const Napi::CallbackInfo &info)
 {
 	try {
-		open_disk(info.Env())->image->take_present_size();
+		const std::shared_ptr<OpenDisk> &open = open_disk(info.Env());
+		// Whoever has changed the size may have changed what lies there.
+		open->disk->payloads().forget_referred();
+		open->image->take_present_size();
 	} catch (const Error &) {
 		throw make_error(info.Env(), current_failure());
 	}
@@ -384,6 +387,7 @@ Napi::Value DiskObject::hand_over(const Napi::CallbackInfo &info)
 	return end_disk(info.Env(), [](std::shared_ptr<OpenDisk> open) {
 		if (open->route)
 			open->route->stop();
+		open->disk->payloads().forget_referred();
 		// Nobody waits while tens of MiB are given back: let_go_of_images() comes later.
 		// But a block device is the next engine's only when it is closed.
 		if (open->image->block_device())

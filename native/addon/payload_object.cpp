@@ -109,8 +109,12 @@ Napi::Value open_payloads(const Napi::CallbackInfo &info)
 			throw make_error(env, ENOENT, "openPayloads", path);
 		payloads = found->second;
 	}
+	// As long as the function lives: at the latest until its thread ends.
+	std::shared_ptr<PayloadStore> store = payloads.lock();
+	PayloadStore::Copies copies = store ? store->want_copies() : nullptr;
 	Napi::Object object = Napi::Object::New(env);
-	object.Set("read", Napi::Function::New(env, [payloads](const Napi::CallbackInfo &call) {
+	object.Set("read",
+		   Napi::Function::New(env, [payloads, copies](const Napi::CallbackInfo &call) {
 			   return read(call, payloads);
 		   }));
 	return object;

@@ -24,6 +24,13 @@ public:
 	virtual bool read_only() const = 0;
 
 	virtual int read(uint64_t offset, std::span<std::byte> into) = 0;
+	// Where the range lies in memory, for an answer without a copy; empty where it does
+	// not. It may be looked at as long as the backend lives, and what it holds changes
+	// as the disk does. All of it could be had a moment ago; a page that cannot any more
+	// (the image was cut short) is a SIGBUS, or EFAULT of a system call.
+	virtual std::span<const std::byte> view(uint64_t, uint64_t) { return {}; }
+	// True if view() would most likely not be empty; costs next to nothing.
+	virtual bool has_view(uint64_t, uint64_t) const { return false; }
 	virtual int write(uint64_t offset, std::span<const std::byte> from) = 0;
 	// Everything that completed before the call is on stable storage after it.
 	virtual int flush() = 0;

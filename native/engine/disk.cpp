@@ -39,7 +39,7 @@ static unsigned workers_of(const DiskOptions &options, const TraceFile &trace)
 Disk::Disk(std::unique_ptr<Backend> backend, const DiskOptions &options)
     : options_(checked(options)), backend_(std::move(backend)), trace_(trace_of(options)),
       trace_is_ours_(!options.succeeds),
-      payloads_(workers_of(options, *trace_), options.trace ? options.payload_limit : 0)
+      payloads_(workers_of(options, *trace_), options.trace ? options.payload_limit : 0, *backend_)
 {
 	for (unsigned index = 0; index < workers_of(options, *trace_); index++)
 		workers_.push_back(std::make_unique<Worker>(*this, index));
@@ -82,6 +82,7 @@ void Disk::lock_memory()
 	bioscope::lock_memory(trace_->memory());
 	for (unsigned index = 0; index < worker_count(); index++)
 		bioscope::lock_memory(payloads_.arena(index).memory());
+	bioscope::lock_memory(payloads_.referred().memory());
 }
 
 void Disk::close_trace()
@@ -97,6 +98,11 @@ Worker::Worker(Disk &disk, unsigned index) : disk_(disk), index_(index)
 PayloadArena &Worker::arena()
 {
 	return disk_.payloads_.arena(index_);
+}
+
+uint64_t Worker::now() const
+{
+	return disk_.options_.trace ? monotonic_ns() : 0;
 }
 
 InFlight Worker::arrive(const Request &request)
@@ -119,15 +125,57 @@ int Worker::execute(InFlight &flight, std::span<std::byte> data)
 	if (request.length % DM_USER_SECTOR_BYTES != 0 ||
 	    request.sector > std::numeric_limits<uint64_t>::max() / DM_USER_SECTOR_BYTES)
 		return EINVAL;
-	return execute_within(flight, request.offset(), request.length, data);
+	const int error = execute_within(flight, request.offset(), request.length, data);
+	if (error == 0 && request.operation == Operation::write && may_refer(request.length) &&
+	    disk_.backend_->has_view(request.offset(), request.length)) {
+		auto moment = disk_.payloads_.referred().refer(request.offset(), request.length);
+		if (moment && moment->generations == generations_)
+			flight.referred = moment; // nobody else has written there meanwhile
+	}
+	return error;
+}
+
+bool Worker::may_refer(uint64_t length)
+{
+	return length >= least_referred_bytes && arena().keeps() &&
+	       !disk_.payloads_.copies_wanted();
+}
+
+Lent Worker::lend(InFlight &flight)
+{
+	const Request &request = flight.request;
+	const uint64_t size = disk_.backend_->size();
+	if (request.operation != Operation::read || request.length < least_referred_bytes ||
+	    disk_.payloads_.copies_wanted() || request.length % DM_USER_SECTOR_BYTES != 0 ||
+	    request.length > size ||
+	    request.sector > (size - request.length) / DM_USER_SECTOR_BYTES)
+		return {};
+	const uint64_t called_ns = now();
+	Lent lent{disk_.backend_->view(request.offset(), request.length), {}};
+	if (lent.bytes.empty())
+		return {};
+	if (arena().keeps()) {
+		lent.moment = disk_.payloads_.referred().refer(request.offset(), request.length);
+		if (!lent.moment)
+			return {}; // being changed: a copy says what was sent
+	}
+	flight.backend_ns = called_ns;
+	return lent;
 }
 
 int Worker::execute_within(InFlight &flight, uint64_t offset, uint64_t length,
 			   std::span<std::byte> data)
 {
-	if (disk_.options_.trace)
-		flight.backend_ns = monotonic_ns();
+	flight.backend_ns = now();
 	return run(flight.request, offset, length, data);
+}
+
+template <typename Call> int Worker::change(uint64_t offset, uint64_t length, Call call)
+{
+	generations_ = disk_.payloads_.begin_change(index_, offset, length);
+	const int error = call();
+	disk_.payloads_.referred().end_change(offset, length);
+	return error;
 }
 
 int Worker::run(const Request &request, uint64_t offset, uint64_t length, std::span<std::byte> data)
@@ -155,20 +203,22 @@ int Worker::run(const Request &request, uint64_t offset, uint64_t length, std::s
 		if (request.flags & DM_USER_FLAG_PREFLUSH)
 			error = backend.flush();
 		if (!error && length > 0)
-			error = backend.write(offset, data);
+			error = change(offset, length, [&] { return backend.write(offset, data); });
 		if (!error && length > 0 && (request.flags & DM_USER_FLAG_FUA))
 			error = backend.flush();
 		return error;
 	}
 	case Operation::discard:
-		return backend.discard(offset, length);
+		return change(offset, length, [&] { return backend.discard(offset, length); });
 	case Operation::write_zeroes: {
 		int error = 0;
 		if (request.flags & DM_USER_FLAG_PREFLUSH)
 			error = backend.flush();
 		if (!error)
-			error = backend.write_zeroes(offset, length,
-						     request.flags & DM_USER_FLAG_NOUNMAP);
+			error = change(offset, length, [&] {
+				return backend.write_zeroes(offset, length,
+							    request.flags & DM_USER_FLAG_NOUNMAP);
+			});
 		if (!error && (request.flags & DM_USER_FLAG_FUA))
 			error = backend.flush();
 		return error;
@@ -227,12 +277,36 @@ static uint8_t result_of(int error)
 
 void Worker::complete(const InFlight &flight, int error, std::span<const std::byte> payload)
 {
+	const uint64_t now_ns = now();
+	// Kept before the record is published: who has read the record finds the payload.
+	bool kept = flight.referred.has_value();
+	if (kept)
+		arena().refer(flight.sequence, flight.request.offset(), flight.request.length,
+			      flight.referred->change);
+	else if (disk_.options_.trace && !payload.empty())
+		kept = arena().keep(flight.sequence, payload);
+	finish(flight, error, now_ns, kept);
+}
+
+void Worker::complete(const InFlight &flight, const Lent &lent)
+{
+	const uint64_t now_ns = now();
+	const uint64_t offset = flight.request.offset();
+	const bool referred = lent.moment && disk_.payloads_.referred().unchanged(
+						 offset, lent.bytes.size(), *lent.moment);
+	if (referred)
+		arena().refer(flight.sequence, offset, lent.bytes.size(), lent.moment->change);
+	finish(flight, 0, now_ns, referred);
+}
+
+void Worker::finish(const InFlight &flight, int error, uint64_t now_ns, bool kept)
+{
 	const Request &request = flight.request;
 	if (disk_.options_.trace) {
 		bioscope_trace_record record{};
 		record.sequence = flight.sequence;
 		record.arrival_ns = flight.arrival_ns;
-		record.completion_ns = monotonic_ns();
+		record.completion_ns = now_ns;
 		record.sector = request.sector;
 		record.length = request.length;
 		record.flags = request.flags;
@@ -246,9 +320,7 @@ void Worker::complete(const InFlight &flight, int error, std::span<const std::by
 		record.operation = static_cast<uint8_t>(request.operation);
 		record.result = result_of(error);
 		record.route = disk_.options_.route;
-		// Kept before the record is published: who has read the record finds
-		// the payload.
-		if (!payload.empty() && arena().keep(flight.sequence, payload))
+		if (kept)
 			record.marks = BIOSCOPE_MARK_PAYLOAD;
 		record.disk = disk_.options_.number;
 		disk_.trace_->append(index_, record);

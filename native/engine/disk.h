@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -39,6 +40,13 @@ struct Counters {
 };
 
 class Worker;
+
+// What a read is answered with from where it lies in the image.
+struct Lent {
+	std::span<const std::byte> bytes; // empty: nothing is lent
+	// Nothing where no payloads are kept.
+	std::optional<ReferredPages::Moment> moment;
+};
 
 class Disk
 {
@@ -88,6 +96,8 @@ struct InFlight {
 	uint64_t arrival_ns = 0;
 	uint64_t backend_ns = 0; // when the backend was called
 	uint16_t depth = 0;
+	// Of a large write: its payload is what lies in the image since.
+	std::optional<ReferredPages::Moment> referred;
 };
 
 // The part of a disk that belongs to one engine thread. Use, for each request:
@@ -115,7 +125,15 @@ public:
 	// are refused here. Returns 0 or a positive errno.
 	int execute(InFlight &flight, std::span<std::byte> data);
 
-	// The same for a route whose requests begin and end at any byte: runs the
+	// Instead of execute(), a large read that lies in memory: its answer is sent from
+	// there, without a copy, and completed with what was lent. Where that is empty nothing
+	// has happened, and it must be executed. If the image is cut short before the answer is
+	// sent, sending it fails with EFAULT.
+	Lent lend(InFlight &flight);
+	// From here on payloads are referred to in the image where they can be.
+	static constexpr uint64_t least_referred_bytes = 32 << 10;
+
+	// The same as execute() for a route whose requests begin and end at any byte: runs the
 	// operation on [offset, offset + length) only, which lies inside the sectors
 	// that the request names. `data` is `length` bytes for a read or a write.
 	int execute_within(InFlight &flight, uint64_t offset, uint64_t length,
@@ -124,7 +142,11 @@ public:
 	// Writes the trace record and counts the request out. `payload` is what was
 	// read or written and shall be kept: bytes inside this worker's payload arena
 	// (kept in place, see PayloadArena) or anywhere else (copied); empty for none.
+	// Of a large write that execute() could refer to in the image nothing is kept.
 	void complete(const InFlight &flight, int error, std::span<const std::byte> payload);
+	// The same for a read that was answered with what was lent. Its payload is referred to
+	// in the image, unless that was being changed at the same time.
+	void complete(const InFlight &flight, const Lent &lent);
 
 	// This worker's piece of the payload store: room that a route can receive
 	// and read into, so that keeping a payload costs no copy.
@@ -137,10 +159,16 @@ private:
 
 	int run(const Request &request, uint64_t offset, uint64_t length,
 		std::span<std::byte> data);
+	// Calls the backend for what changes [offset, offset + length).
+	template <typename Call> int change(uint64_t offset, uint64_t length, Call call);
+	bool may_refer(uint64_t length);
+	void finish(const InFlight &flight, int error, uint64_t now_ns, bool kept);
+	uint64_t now() const; // 0 where nothing is traced
 	void count(const Request &request, int error);
 
 	Disk &disk_;
 	unsigned index_;
+	uint64_t generations_ = 0; // of the last change; see ReferredPages::Change
 	// Single writer (this thread), any reader: plain atomics, relaxed.
 	struct alignas(64) {
 		std::atomic<uint64_t> reads, writes, flushes, discards, zeroes;

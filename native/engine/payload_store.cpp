@@ -27,7 +27,7 @@ static uint64_t round_up(uint64_t value, uint64_t unit)
 // limit is reached with the smallest requests, too.
 PayloadArena::PayloadArena(uint64_t limit)
     : limit_(limit), size_(round_up(limit + limit / 8 + 3 * largest_room, huge_page)),
-      entries_(limit / 512 + 1)
+      entries_(limit / 512 + 1), earlier_(limit / ReferredPages::page_bytes + 1)
 {
 	// Huge pages: a payload is seldom touched twice, so the page faults and TLB
 	// misses of small pages would be paid by every request.
@@ -61,9 +61,10 @@ void PayloadArena::forget_oldest()
 {
 	uint64_t oldest = oldest_.load(std::memory_order_relaxed);
 	const Entry &entry = entries_[oldest % entries_.size()];
-	kept_.store(kept_.load(std::memory_order_relaxed) -
-			entry.length.load(std::memory_order_relaxed),
-		    std::memory_order_relaxed);
+	if (entry.image_offset.load(std::memory_order_relaxed) == nowhere)
+		kept_.store(kept_.load(std::memory_order_relaxed) -
+				entry.length.load(std::memory_order_relaxed),
+			    std::memory_order_relaxed);
 	oldest_.store(oldest + 1, std::memory_order_relaxed);
 }
 
@@ -138,17 +139,7 @@ bool PayloadArena::keep(uint64_t sequence, std::span<const std::byte> payload)
 	}
 	uint64_t position = position_of(payload.data());
 	head_ = std::max(head_, position + payload.size());
-
-	uint64_t number = newest_.load(std::memory_order_relaxed);
-	if (number - oldest_.load(std::memory_order_relaxed) == entries_.size())
-		forget_oldest();
-	Entry &entry = entries_[number % entries_.size()];
-	entry.sequence.store(0, std::memory_order_relaxed);
-	std::atomic_thread_fence(std::memory_order_release);
-	entry.position.store(position, std::memory_order_relaxed);
-	entry.length.store(payload.size(), std::memory_order_relaxed);
-	entry.sequence.store(sequence, std::memory_order_release);
-	newest_.store(number + 1, std::memory_order_release);
+	add(sequence, {position, payload.size(), nowhere, 0, this});
 	kept_.store(kept_.load(std::memory_order_relaxed) + payload.size(),
 		    std::memory_order_relaxed);
 	while (kept_.load(std::memory_order_relaxed) > limit_)
@@ -156,7 +147,52 @@ bool PayloadArena::keep(uint64_t sequence, std::span<const std::byte> payload)
 	return true;
 }
 
-std::optional<PayloadArena::Found> PayloadArena::look_up(uint64_t sequence) const
+// It takes no memory, but it has its place among those that do, and is forgotten with them.
+void PayloadArena::refer(uint64_t sequence, uint64_t offset, uint64_t length, uint64_t change)
+{
+	add(sequence, {head_, length, offset, change, this});
+}
+
+void PayloadArena::add(uint64_t sequence, const Found &payload)
+{
+	uint64_t number = newest_.load(std::memory_order_relaxed);
+	if (number - oldest_.load(std::memory_order_relaxed) == entries_.size())
+		forget_oldest();
+	Entry &entry = entries_[number % entries_.size()];
+	entry.sequence.store(0, std::memory_order_relaxed);
+	std::atomic_thread_fence(std::memory_order_release);
+	entry.position.store(payload.position, std::memory_order_relaxed);
+	entry.length.store(payload.length, std::memory_order_relaxed);
+	entry.image_offset.store(payload.image_offset, std::memory_order_relaxed);
+	entry.change.store(payload.change, std::memory_order_relaxed);
+	entry.sequence.store(sequence, std::memory_order_release);
+	newest_.store(number + 1, std::memory_order_release);
+}
+
+void PayloadArena::keep_earlier(uint64_t number, uint64_t offset, uint64_t length, const Fill &fill)
+{
+	uint64_t position = nowhere;
+	if (fill && length <= limit_) {
+		std::span<std::byte> room = reserve(length);
+		if (!room.empty() && fill(room)) {
+			position = position_of(room.data());
+			head_ = position + length;
+		}
+	}
+	uint64_t made = earlier_made_.load(std::memory_order_relaxed);
+	EarlierEntry &entry = earlier_[made % earlier_.size()];
+	// Whoever finds the slot changed finds what it has lost, too.
+	uint64_t lost = entry.number.load(std::memory_order_relaxed);
+	forgotten_.store(std::max(lost, forgotten_.load(std::memory_order_relaxed)));
+	entry.number.store(0);
+	entry.offset.store(offset, std::memory_order_relaxed);
+	entry.length.store(length, std::memory_order_relaxed);
+	entry.position.store(position, std::memory_order_relaxed);
+	entry.number.store(number);
+	earlier_made_.store(made + 1);
+}
+
+std::optional<PayloadArena::Found> PayloadArena::find(uint64_t sequence) const
 {
 	if (sequence == 0)
 		return std::nullopt;
@@ -170,7 +206,9 @@ std::optional<PayloadArena::Found> PayloadArena::look_up(uint64_t sequence) cons
 		if (entry.sequence.load(std::memory_order_acquire) != sequence)
 			continue;
 		Found found{entry.position.load(std::memory_order_relaxed),
-			    entry.length.load(std::memory_order_relaxed)};
+			    entry.length.load(std::memory_order_relaxed),
+			    entry.image_offset.load(std::memory_order_relaxed),
+			    entry.change.load(std::memory_order_relaxed), this};
 		std::atomic_thread_fence(std::memory_order_acquire);
 		if (entry.sequence.load(std::memory_order_relaxed) != sequence ||
 		    found.position < floor_.load(std::memory_order_relaxed))
@@ -180,15 +218,145 @@ std::optional<PayloadArena::Found> PayloadArena::look_up(uint64_t sequence) cons
 	return std::nullopt;
 }
 
-std::optional<uint64_t> PayloadArena::find(uint64_t sequence) const
+bool PayloadArena::copy(uint64_t position, std::span<std::byte> into) const
+{
+	// What another thread, or the kernel on its behalf, may be overwriting: the copy
+	// is thrown away if that has happened.
+	racing_copy(into.data(), memory_ + position % size_, into.size());
+	std::atomic_thread_fence(std::memory_order_acquire);
+	return position >= floor_.load(std::memory_order_relaxed);
+}
+
+bool PayloadArena::find_earlier(uint64_t offset, uint64_t length, uint64_t change,
+				std::vector<Earlier> &found) const
+{
+	const uint64_t count = std::min<uint64_t>(earlier_made_.load(), earlier_.size());
+	for (uint64_t index = 0; index < count; index++) {
+		const EarlierEntry &entry = earlier_[index];
+		const uint64_t number = entry.number.load();
+		if (number <= change)
+			continue;
+		Earlier earlier{number, entry.offset.load(std::memory_order_relaxed),
+				entry.length.load(std::memory_order_relaxed),
+				entry.position.load(std::memory_order_relaxed), this};
+		std::atomic_thread_fence(std::memory_order_acquire);
+		if (entry.number.load() != number)
+			return false; // forgotten while we looked
+		if (earlier.offset >= offset + length || offset >= earlier.offset + earlier.length)
+			continue;
+		if (earlier.position < floor_.load(std::memory_order_relaxed))
+			earlier.position = nowhere;
+		found.push_back(earlier);
+	}
+	return forgotten_.load() <= change;
+}
+
+// Half of the arenas are those of threads that serve large requests, so this many bytes of
+// payloads would be in them.
+PayloadStore::PayloadStore(unsigned arenas, uint64_t limit, Backend &image)
+    : image_(image), referred_(limit / 2)
+{
+	for (unsigned i = 0; i < arenas; i++)
+		arenas_.push_back(std::make_unique<PayloadArena>(limit / arenas));
+}
+
+PayloadStore::Copies PayloadStore::want_copies()
+{
+	copiers_->fetch_add(1);
+	return {nullptr, [copiers = copiers_](void *) { copiers->fetch_sub(1); }};
+}
+
+void PayloadStore::keep_referred(unsigned index, uint64_t offset, uint64_t length)
+{
+	using GivenUp = ReferredPages::GivenUp;
+	referred_.give_up(offset, length, [&](const GivenUp &pages) {
+		// From memory: a change does not wait for what it replaces to be read.
+		auto copy = [&](std::span<std::byte> room) {
+			auto old = image_.view(pages.offset, pages.length);
+			return !old.empty() && guarded_copy(room.data(), old.data(), old.size());
+		};
+		arena(index).keep_earlier(pages.number, pages.offset, pages.length,
+					  pages.young ? copy : PayloadArena::Fill());
+	});
+}
+
+void PayloadStore::forget_referred()
+{
+	forgotten_ = referred_.number_change();
+}
+
+std::optional<PayloadStore::Found> PayloadStore::look_up(uint64_t sequence) const
+{
+	for (const auto &arena : arenas_) {
+		if (auto found = arena->find(sequence))
+			return found;
+	}
+	return std::nullopt;
+}
+
+// What was kept of a range that is referred to, the last first: laid upon each other in this
+// order, the first change that followed is on top, which has what was there before them all.
+// Nothing if a part of it is lost.
+std::optional<std::vector<PayloadStore::Earlier>>
+PayloadStore::earlier_of(const Found &referred) const
+{
+	std::vector<Earlier> earlier;
+	for (const auto &arena : arenas_) {
+		if (!arena->find_earlier(referred.image_offset, referred.length, referred.change,
+					 earlier))
+			return std::nullopt;
+	}
+	if (forgotten_ > referred.change)
+		return std::nullopt;
+	std::sort(earlier.begin(), earlier.end(), [](const Earlier &one, const Earlier &other) {
+		return one.number > other.number;
+	});
+	constexpr uint64_t page = ReferredPages::page_bytes;
+	const uint64_t first = referred.image_offset / page;
+	std::vector<bool> lost((referred.image_offset + referred.length - 1) / page - first + 1);
+	for (const Earlier &one : earlier) {
+		const uint64_t from = std::max(one.offset / page, first) - first;
+		const uint64_t to = std::min((one.offset + one.length) / page - first, lost.size());
+		for (uint64_t index = from; index < to; index++)
+			lost[index] = one.position == PayloadArena::nowhere;
+	}
+	if (std::find(lost.begin(), lost.end(), true) != lost.end())
+		return std::nullopt;
+	return earlier;
+}
+
+bool PayloadStore::read_referred(const Found &referred, uint64_t offset,
+				 std::span<std::byte> into) const
+{
+	const uint64_t start = referred.image_offset + offset;
+	const uint64_t end = start + into.size();
+	// The image first: of a change that is half in it we find what was kept.
+	if (image_.read(start, into) != 0)
+		return false;
+	std::atomic_thread_fence(std::memory_order_seq_cst);
+	auto earlier = earlier_of(referred);
+	if (!earlier)
+		return false;
+	for (const Earlier &one : *earlier) {
+		const uint64_t from = std::max(one.offset, start);
+		const uint64_t to = std::min(one.offset + one.length, end);
+		if (one.position != PayloadArena::nowhere && from < to &&
+		    !one.arena->copy(one.position + (from - one.offset),
+				     into.subspan(from - start, to - from)))
+			return false;
+	}
+	return true;
+}
+
+std::optional<uint64_t> PayloadStore::find(uint64_t sequence) const
 {
 	auto found = look_up(sequence);
-	if (!found)
+	if (!found || (found->image_offset != PayloadArena::nowhere && !earlier_of(*found)))
 		return std::nullopt;
 	return found->length;
 }
 
-std::optional<size_t> PayloadArena::read(uint64_t sequence, uint64_t offset,
+std::optional<size_t> PayloadStore::read(uint64_t sequence, uint64_t offset,
 					 std::span<std::byte> into) const
 {
 	auto found = look_up(sequence);
@@ -196,39 +364,13 @@ std::optional<size_t> PayloadArena::read(uint64_t sequence, uint64_t offset,
 		return std::nullopt;
 	if (offset >= found->length)
 		return 0;
-	size_t bytes = std::min<uint64_t>(into.size(), found->length - offset);
-	// What another thread, or the kernel on its behalf, may be overwriting: the copy
-	// is thrown away if that has happened.
-	racing_copy(into.data(), memory_ + (found->position + offset) % size_, bytes);
-	std::atomic_thread_fence(std::memory_order_acquire);
-	if (found->position < floor_.load(std::memory_order_relaxed))
+	into = into.first(std::min<uint64_t>(into.size(), found->length - offset));
+	const bool whole = found->image_offset == PayloadArena::nowhere
+			       ? found->arena->copy(found->position + offset, into)
+			       : read_referred(*found, offset, into);
+	if (!whole)
 		return std::nullopt;
-	return bytes;
-}
-
-PayloadStore::PayloadStore(unsigned arenas, uint64_t limit)
-{
-	for (unsigned i = 0; i < arenas; i++)
-		arenas_.push_back(std::make_unique<PayloadArena>(limit / arenas));
-}
-
-std::optional<uint64_t> PayloadStore::find(uint64_t sequence) const
-{
-	for (const auto &arena : arenas_) {
-		if (auto length = arena->find(sequence))
-			return length;
-	}
-	return std::nullopt;
-}
-
-std::optional<size_t> PayloadStore::read(uint64_t sequence, uint64_t offset,
-					 std::span<std::byte> into) const
-{
-	for (const auto &arena : arenas_) {
-		if (auto bytes = arena->read(sequence, offset, into))
-			return bytes;
-	}
-	return std::nullopt;
+	return into.size();
 }
 
 uint64_t PayloadStore::kept_bytes() const

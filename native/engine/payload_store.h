@@ -2,17 +2,22 @@
 // The payloads of the last requests, addressable by sequence, without a copy:
 // a route receives from the kernel and reads from the backend straight into the
 // arena, and what it used there is kept in place until newer payloads need the
-// room.
+// room. Of large requests not even that: what was read or written lies in the image,
+// is referred to there, and goes into the arena once it is about to be changed.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <vector>
+
+#include "backend.h"
+#include "referred_pages.h"
 
 namespace bioscope
 {
@@ -54,6 +59,16 @@ public:
 	// arena, copied otherwise. False if it is empty or larger than the limit.
 	bool keep(uint64_t sequence, std::span<const std::byte> payload);
 
+	// Keeps where the payload of `sequence` lies in the image, as it is after `change`
+	// changes of referred pages.
+	void refer(uint64_t sequence, uint64_t offset, uint64_t length, uint64_t change);
+
+	// Keeps what lies at `offset` of the image before the change of this number is made:
+	// `fill` copies it, or says that it cannot be had. As in keep(), of a copy, no room
+	// may be reserved that is not claimed. Without `fill` only that it is lost is kept.
+	using Fill = std::function<bool(std::span<std::byte>)>;
+	void keep_earlier(uint64_t number, uint64_t offset, uint64_t length, const Fill &fill);
+
 	// False where the limit is 0.
 	bool keeps() const { return limit_ > 0; }
 	// All of it, kept or not.
@@ -61,12 +76,34 @@ public:
 
 	// The readers' side: any thread.
 
-	// Bytes of the whole payload, if it is still kept.
-	std::optional<uint64_t> find(uint64_t sequence) const;
-	// Copies from `offset` of the payload as much as is there and fits; the
-	// number of bytes, or nothing if it is not kept (any more).
-	std::optional<size_t> read(uint64_t sequence, uint64_t offset,
-				   std::span<std::byte> into) const;
+	// A payload that is still kept, or referred to.
+	struct Found {
+		uint64_t position; // in the arena
+		uint64_t length;
+		uint64_t image_offset; // nowhere: it lies in the arena
+		uint64_t change;       // as in refer()
+		const PayloadArena *arena;
+	};
+	static constexpr uint64_t nowhere = UINT64_MAX;
+	std::optional<Found> find(uint64_t sequence) const;
+	// Copies so much of the arena from `position`; false if that is overwritten, and then
+	// anything was copied.
+	bool copy(uint64_t position, std::span<std::byte> into) const;
+
+	// What a range of the image held before a change.
+	struct Earlier {
+		uint64_t number; // of the change
+		uint64_t offset; // in the image
+		uint64_t length;
+		uint64_t position; // in the arena; nowhere: lost
+		const PayloadArena *arena;
+	};
+	// Adds what overlaps the range and was changed after `change` changes. False if the
+	// arena does not remember so far back.
+	bool find_earlier(uint64_t offset, uint64_t length, uint64_t change,
+			  std::vector<Earlier> &found) const;
+
+	// Without what is referred to.
 	uint64_t kept_bytes() const { return kept_.load(std::memory_order_relaxed); }
 
 private:
@@ -75,20 +112,26 @@ private:
 		std::atomic<uint64_t> sequence{0};
 		std::atomic<uint64_t> position{0};
 		std::atomic<uint64_t> length{0};
+		std::atomic<uint64_t> image_offset{0};
+		std::atomic<uint64_t> change{0};
+	};
+	// One kept range. `number` is 0 while the slot is being changed.
+	struct EarlierEntry {
+		std::atomic<uint64_t> number{0};
+		std::atomic<uint64_t> offset{0};
+		std::atomic<uint64_t> length{0};
+		std::atomic<uint64_t> position{0};
 	};
 	struct Claim {
 		uint64_t position;
 		bool open;
-	};
-	struct Found {
-		uint64_t position, length;
 	};
 
 	bool inside(std::span<const std::byte> bytes) const;
 	uint64_t position_of(const std::byte *byte) const;
 	void raise_floor(uint64_t floor);
 	void forget_oldest();
-	std::optional<Found> look_up(uint64_t sequence) const;
+	void add(uint64_t sequence, const Found &payload);
 
 	const uint64_t limit_;
 	uint64_t size_; // of the memory
@@ -100,25 +143,66 @@ private:
 	std::atomic<uint64_t> newest_{0}; // entries made so far
 	std::atomic<uint64_t> floor_{0};
 	std::atomic<uint64_t> kept_{0};
+	std::vector<EarlierEntry> earlier_;     // a ring like entries_
+	std::atomic<uint64_t> earlier_made_{0}; // so far
+	std::atomic<uint64_t> forgotten_{0};    // the highest number that earlier_ has lost
 };
 
 // The arenas of a disk.
 class PayloadStore
 {
 public:
-	// Splits `limit` bytes evenly over `arenas`. Throws Error ENOMEM.
-	PayloadStore(unsigned arenas, uint64_t limit);
+	// Splits `limit` bytes evenly over `arenas`; `image` is what is referred to. Throws
+	// Error ENOMEM.
+	PayloadStore(unsigned arenas, uint64_t limit, Backend &image);
 
 	PayloadArena &arena(unsigned index) { return *arenas_[index]; }
+	ReferredPages &referred() { return referred_; }
 
-	// Any thread; as in PayloadArena.
+	// About to change this range of the image, by the thread whose arena `index` is; the
+	// generations of ReferredPages::Change. referred().end_change() comes afterwards.
+	uint64_t begin_change(unsigned index, uint64_t offset, uint64_t length)
+	{
+		const auto change = referred_.begin_change(offset, length);
+		if (change.referred)
+			keep_referred(index, offset, length);
+		return change.generations;
+	}
+	// Somebody else may change the image from now on, or has: what is referred to so far
+	// is not kept any more. Any thread.
+	void forget_referred();
+
+	// While somebody holds one of these, payloads are copied, and none is referred to: for
+	// who takes every payload, and so late that the same place may be changed twice before.
+	using Copies = std::shared_ptr<void>;
+	Copies want_copies();
+	bool copies_wanted() const { return copiers_->load(std::memory_order_relaxed) > 0; }
+
+	// Bytes of the whole payload, if it is still kept. Any thread.
 	std::optional<uint64_t> find(uint64_t sequence) const;
+	// Copies from `offset` of the payload as much as is there and fits; the number of
+	// bytes, or nothing if it is not kept (any more). What is referred to is read from
+	// the image, and may block. Any thread.
 	std::optional<size_t> read(uint64_t sequence, uint64_t offset,
 				   std::span<std::byte> into) const;
 	uint64_t kept_bytes() const;
 
 private:
+	using Found = PayloadArena::Found;
+	using Earlier = PayloadArena::Earlier;
+
+	void keep_referred(unsigned index, uint64_t offset, uint64_t length);
+	std::optional<Found> look_up(uint64_t sequence) const;
+	std::optional<std::vector<Earlier>> earlier_of(const Found &referred) const;
+	bool read_referred(const Found &referred, uint64_t offset, std::span<std::byte> into) const;
+
+	Backend &image_;
+	ReferredPages referred_;
 	std::vector<std::unique_ptr<PayloadArena>> arenas_;
+	std::atomic<uint64_t> forgotten_{0}; // as an arena's
+	// How many hold a Copies; they may outlive the store.
+	std::shared_ptr<std::atomic<unsigned>> copiers_ =
+	    std::make_shared<std::atomic<unsigned>>(0);
 };
 
 } // namespace bioscope

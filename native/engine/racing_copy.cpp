@@ -83,7 +83,8 @@ racing_copy(std::byte *to, const std::byte *from, size_t bytes)
 		*place++ = *last++;
 }
 
-bool guarded_copy(std::byte *to, const std::byte *from, size_t bytes)
+// Whether `access` met no fault. Nothing of it may need a destructor.
+template <typename Access> static bool guarded(Access access)
 {
 	sigjmp_buf here;
 	// Without the signal mask: the handler restores it.
@@ -93,10 +94,31 @@ bool guarded_copy(std::byte *to, const std::byte *from, size_t bytes)
 	}
 	landing = &here;
 	std::atomic_signal_fence(std::memory_order_seq_cst);
-	racing_copy(to, from, bytes);
+	access();
 	std::atomic_signal_fence(std::memory_order_seq_cst);
 	landing = nullptr;
 	return true;
+}
+
+bool guarded_copy(std::byte *to, const std::byte *from, size_t bytes)
+{
+	return guarded([=] { racing_copy(to, from, bytes); });
+}
+
+__attribute__((no_sanitize("thread"), noinline)) static void touch(const std::byte *from,
+								   size_t bytes)
+{
+	constexpr size_t page = 4096;
+	const auto *bytes_of = reinterpret_cast<const volatile uint8_t *>(from);
+	for (size_t at = 0; at < bytes; at += page)
+		(void)bytes_of[at];
+	if (bytes > 0)
+		(void)bytes_of[bytes - 1]; // where the range does not begin with a page
+}
+
+bool guarded_touch(const std::byte *from, size_t bytes)
+{
+	return guarded([=] { touch(from, bytes); });
 }
 
 void catch_bus_errors()

@@ -14,11 +14,14 @@ void racing_copy(std::byte *to, const std::byte *from, size_t bytes);
 
 // The same where one side is a mapped file, of which a page may not be had (the file was
 // cut short, no room for the block of a hole, a read error): false then, and any part may
-// have been copied. Only inside this call such a fault is caught. Any thread that does not
+// have been copied. Only inside these calls such a fault is caught. Any thread that does not
 // block SIGBUS; catch_bus_errors() must have been called.
 bool guarded_copy(std::byte *to, const std::byte *from, size_t bytes);
 
-// Installs the signal handler for guarded_copy(), once a process. Every other SIGBUS goes
+// Reads a byte of each page of 4 KiB: true if all can be had, now. Otherwise as above.
+bool guarded_touch(const std::byte *from, size_t bytes);
+
+// Installs the signal handler for the guarded functions, once a process. Every other SIGBUS goes
 // where it went before. Throws Error.
 void catch_bus_errors();
 

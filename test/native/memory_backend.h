@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "../../native/engine/backend.h"
+#include "../../native/engine/racing_copy.h"
 
 namespace bioscope_test
 {
@@ -29,16 +30,24 @@ public:
 		std::lock_guard lock(mutex_);
 		if (read_error != 0)
 			return read_error;
-		std::memcpy(into.data(), bytes_.data() + offset, into.size());
+		bioscope::racing_copy(into.data(), bytes_.data() + offset, into.size());
 		return 0;
 	}
+	std::span<const std::byte> view(uint64_t offset, uint64_t length) override
+	{
+		if (!lends)
+			return {};
+		return {bytes_.data() + offset, length};
+	}
+	bool has_view(uint64_t, uint64_t) const override { return lends; }
 	int write(uint64_t offset, std::span<const std::byte> from) override
 	{
 		std::lock_guard lock(mutex_);
 		if (write_error != 0)
 			return write_error;
 		calls_.push_back("write");
-		std::memcpy(bytes_.data() + offset, from.data(), from.size());
+		// Who was lent this may be looking.
+		bioscope::racing_copy(bytes_.data() + offset, from.data(), from.size());
 		return 0;
 	}
 	int flush() override
@@ -91,6 +100,7 @@ public:
 
 	std::atomic<int> read_error{0};
 	std::atomic<int> write_error{0};
+	std::atomic<bool> lends{false}; // what it has, instead of copies
 
 private:
 	int zero(const char *call, uint64_t offset, uint64_t length)

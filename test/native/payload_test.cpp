@@ -7,12 +7,15 @@
 #include <thread>
 
 #include "../../native/engine/payload_store.h"
+#include "memory_backend.h"
 
 using namespace bioscope;
 using namespace bioscope_test;
 
 namespace
 {
+
+MemoryBackend image(1 << 20); // of which nothing is referred to
 
 std::vector<std::byte> kept(const PayloadStore &store, uint64_t sequence)
 {
@@ -27,7 +30,7 @@ std::vector<std::byte> kept(const PayloadStore &store, uint64_t sequence)
 
 TEST_CASE("payloads: found by sequence, in any arena, from any offset")
 {
-	PayloadStore store(3, 3 << 20);
+	PayloadStore store(3, 3 << 20, image);
 	for (unsigned i = 1; i <= 30; i++)
 		CHECK(store.arena(i % 3).keep(i, pattern(1000 + i, i)));
 	for (unsigned i = 1; i <= 30; i++)
@@ -47,7 +50,7 @@ TEST_CASE("payloads: found by sequence, in any arena, from any offset")
 TEST_CASE("payloads: the newest up to the limit are kept, older ones are gone")
 {
 	constexpr uint64_t limit = 4 << 20;
-	PayloadStore store(1, limit);
+	PayloadStore store(1, limit, image);
 	// More than the arena's memory, so that it wraps; sizes that do not divide it.
 	constexpr unsigned count = 20'000;
 	for (unsigned i = 1; i <= count; i++)
@@ -64,7 +67,7 @@ TEST_CASE("payloads: the newest up to the limit are kept, older ones are gone")
 TEST_CASE("payloads: the limit holds for the smallest and the largest requests")
 {
 	constexpr uint64_t limit = 8 << 20;
-	PayloadStore store(1, limit);
+	PayloadStore store(1, limit, image);
 	for (size_t size : {size_t{512}, size_t{1} << 20}) {
 		for (unsigned i = 1; i <= 3 * limit / size; i++)
 			REQUIRE(store.arena(0).keep(size + i, pattern(size, i)));
@@ -75,7 +78,7 @@ TEST_CASE("payloads: the limit holds for the smallest and the largest requests")
 
 TEST_CASE("payloads: what lies in the arena is kept without a copy")
 {
-	PayloadStore store(1, 1 << 20);
+	PayloadStore store(1, 1 << 20, image);
 	PayloadArena &arena = store.arena(0);
 	std::span<std::byte> room = arena.reserve(8192);
 	REQUIRE(room.size() == 8192);
@@ -93,7 +96,7 @@ TEST_CASE("payloads: what lies in the arena is kept without a copy")
 
 TEST_CASE("payloads: room that is claimed is not given away again")
 {
-	PayloadStore store(1, 0); // 4 MiB of memory: a few rooms
+	PayloadStore store(1, 0, image); // 4 MiB of memory: a few rooms
 	PayloadArena &arena = store.arena(0);
 	std::vector<std::span<std::byte>> claimed;
 	for (;;) {
@@ -117,10 +120,10 @@ TEST_CASE("payloads: room that is claimed is not given away again")
 
 TEST_CASE("payloads: none is kept where the limit is 0, or smaller than the payload")
 {
-	PayloadStore none(2, 0);
+	PayloadStore none(2, 0, image);
 	CHECK_FALSE(none.arena(0).keep(1, pattern(512, 1)));
 	CHECK_FALSE(none.find(1));
-	PayloadStore small(1, 1000);
+	PayloadStore small(1, 1000, image);
 	CHECK_FALSE(small.arena(0).keep(1, pattern(1001, 1)));
 	CHECK(small.arena(0).keep(2, pattern(1000, 1)));
 	CHECK_FALSE(small.arena(0).keep(3, {}));
@@ -129,7 +132,7 @@ TEST_CASE("payloads: none is kept where the limit is 0, or smaller than the payl
 
 TEST_CASE("payloads: more room than a request can need is refused")
 {
-	PayloadStore store(1, 1 << 20);
+	PayloadStore store(1, 1 << 20, image);
 	CHECK(store.arena(0).reserve(PayloadArena::largest_room).size() ==
 	      PayloadArena::largest_room);
 	CHECK(store.arena(0).reserve(PayloadArena::largest_room + 1).empty());
@@ -138,7 +141,7 @@ TEST_CASE("payloads: more room than a request can need is refused")
 TEST_CASE("payloads: a reader beside a writer at full speed gets the right bytes or none")
 {
 	// A small store, so that the writer laps the reader all the time.
-	PayloadStore store(1, 256 << 10);
+	PayloadStore store(1, 256 << 10, image);
 	std::atomic<uint64_t> newest{0};
 	std::atomic<bool> stop{false};
 	std::thread writer([&] {

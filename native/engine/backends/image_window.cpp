@@ -173,6 +173,16 @@ bool ImageWindow::read(uint64_t offset, std::span<std::byte> into)
 	return false;
 }
 
+std::span<const std::byte> ImageWindow::view(uint64_t offset, uint64_t length)
+{
+	if (!knows(offset, length))
+		return {};
+	if (guarded_touch(base_ + offset, length))
+		return {base_ + offset, length};
+	forget_all(); // the file may be shorter now
+	return {};
+}
+
 bool ImageWindow::write(uint64_t offset, std::span<const std::byte> from)
 {
 	if (!takes_writes_ || (from.size() >= large_write_bytes && !in_memory_) ||

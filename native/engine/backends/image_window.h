@@ -55,6 +55,9 @@ public:
 	// in the window, or could not be had. After false any part may have been copied.
 	bool read(uint64_t offset, std::span<std::byte> into);
 	bool write(uint64_t offset, std::span<const std::byte> from);
+	// Where the whole range lies, or empty, as read() says false. All of it could be had a
+	// moment ago.
+	std::span<const std::byte> view(uint64_t offset, uint64_t length);
 
 	// A pread() or pwrite() of the range has succeeded.
 	void was_read(uint64_t offset, uint64_t length);

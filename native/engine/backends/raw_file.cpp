@@ -188,6 +188,18 @@ int RawFile::read(uint64_t offset, std::span<std::byte> into)
 	return error;
 }
 
+std::span<const std::byte> RawFile::view(uint64_t offset, uint64_t length)
+{
+	ImageWindow *seen = window();
+	return seen == nullptr ? std::span<const std::byte>() : seen->view(offset, length);
+}
+
+bool RawFile::has_view(uint64_t offset, uint64_t length) const
+{
+	const ImageWindow *seen = window();
+	return seen != nullptr && seen->knows(offset, length);
+}
+
 int RawFile::write(uint64_t offset, std::span<const std::byte> from)
 {
 	ImageWindow *seen = window();

@@ -59,6 +59,8 @@ public:
 	ImageWindow *window() const { return window_.load(std::memory_order_acquire); }
 
 	int read(uint64_t offset, std::span<std::byte> into) override;
+	std::span<const std::byte> view(uint64_t offset, uint64_t length) override;
+	bool has_view(uint64_t offset, uint64_t length) const override;
 	int write(uint64_t offset, std::span<const std::byte> from) override;
 	int flush() override;
 	int discard(uint64_t offset, uint64_t length) override;

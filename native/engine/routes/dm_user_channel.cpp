@@ -85,6 +85,9 @@ ChannelEnd failure_of(int error, const char *call)
 	case EPIPE:
 	case ECONNRESET:
 		return {ChannelEnd::Reason::target_gone, 0, "the other end is closed"};
+	case EFAULT: // only what is lent can go (Worker::lend)
+		return {ChannelEnd::Reason::failed, error,
+			"the image was cut short, or could not be read, while it was being sent"};
 	case ECANCELED:
 		return {ChannelEnd::Reason::stopped, 0, "stopped with answers not taken"};
 	default:
@@ -203,7 +206,7 @@ void DmUserChannel::run()
 
 std::span<std::byte> DmUserChannel::room_to_keep()
 {
-	if (!received_writes_ || !worker_.arena().keeps() || !parser_.idle())
+	if (!copied_writes_ || !worker_.arena().keeps() || !parser_.idle())
 		return {};
 	return worker_.arena().reserve(PayloadArena::largest_room);
 }
@@ -235,7 +238,7 @@ ChannelEnd DmUserChannel::serve_until_end()
 			kept = kept.first(header_gap + static_cast<size_t>(count));
 			worker_.arena().claim(kept);
 		}
-		received_writes_ = false;
+		copied_writes_ = false;
 		bool goes_on = serve_received(end);
 		worker_.arena().release(kept);
 		if (!goes_on)
@@ -282,13 +285,13 @@ void DmUserChannel::accept(const ChannelRequest &request)
 			return;
 		error = ENOMEM;
 	}
-	pending_.push_back({header, flight, request.payload, error});
+	pending_.push_back({header, flight, request.payload, error, {}});
 	if (error != 0)
 		return;
 	if (header.type == DM_USER_REQUEST_READ)
 		pending_read_bytes_ += aligned(header.length);
 	else if (header.type == DM_USER_REQUEST_WRITE)
-		pending_writes_ = received_writes_ = true;
+		pending_writes_ = true;
 }
 
 std::span<std::byte> DmUserChannel::own_read_room(size_t bytes)
@@ -328,6 +331,13 @@ std::span<std::byte> DmUserChannel::give_read_room()
 	return claimed;
 }
 
+void DmUserChannel::execute(Pending &pending)
+{
+	pending.lent = worker_.lend(pending.flight);
+	if (pending.lent.bytes.empty())
+		pending.error = worker_.execute(pending.flight, pending.data);
+}
+
 int DmUserChannel::serve_batch()
 {
 	if (pending_.empty())
@@ -340,10 +350,12 @@ int DmUserChannel::serve_batch()
 	for (size_t i = 0; i < pending_.size(); i++) {
 		Pending &pending = pending_[i];
 		if (pending.error == 0)
-			pending.error = worker_.execute(pending.flight, pending.data);
+			execute(pending);
 		dm_user_message reply = reply_header(pending.header, pending.error);
-		bool has_data = reply.length > 0;
-		replies_.add(reply, has_data ? pending.data : std::span<std::byte>());
+		std::span<const std::byte> data;
+		if (reply.length > 0)
+			data = pending.lent.bytes.empty() ? pending.data : pending.lent.bytes;
+		replies_.add(reply, data);
 		if (pending.header.type == DM_USER_REQUEST_WRITE)
 			written_bytes += pending.data.size();
 		// The backend's own stamp of the request before: no clock is read for this.
@@ -380,8 +392,14 @@ int DmUserChannel::answer(size_t from, size_t to)
 	int failure = replies_.send(sender_);
 	for (size_t i = from; i < to; i++) {
 		const Pending &pending = pending_[i];
+		if (!pending.lent.bytes.empty()) {
+			worker_.complete(pending.flight, pending.lent);
+			continue;
+		}
 		bool read_failed =
 		    pending.error != 0 && pending.flight.request.operation == Operation::read;
+		if (pending.header.type == DM_USER_REQUEST_WRITE && !pending.flight.referred)
+			copied_writes_ = true;
 		worker_.complete(pending.flight, pending.error,
 				 read_failed ? std::span<const std::byte>() : pending.data);
 	}

@@ -73,19 +73,22 @@ private:
 		InFlight flight;
 		std::span<std::byte> data; // a write's payload, or the room of a read
 		int error;                 // known before the backend is asked, or 0
+		Lent lent;                 // of a read that needs no room
 	};
 
 	void run();
 	ChannelEnd serve_until_end();
 	// Room in the payload arena for what is read next, so that writes are kept where
-	// they arrive; empty where nothing is kept, where no writes came last (memory used
-	// again and again is the faster for headers), or a request is half received.
+	// they arrive; empty where nothing is kept, where no writes came last, or only such as
+	// are referred to in the image (memory used again and again is the faster), or where a
+	// request is half received.
 	std::span<std::byte> room_to_keep();
 	// Serves every whole request of the receive buffer. Returns false when the
 	// channel must end, with why in `end`.
 	bool serve_received(ChannelEnd &end);
 	void accept(const ChannelRequest &request);
 	int serve_batch();
+	void execute(Pending &pending);
 	// Hands the reads of the batch their room. Returns what must be released.
 	std::span<std::byte> give_read_room();
 	std::span<std::byte> own_read_room(size_t bytes);
@@ -102,7 +105,7 @@ private:
 	std::vector<Pending> pending_;
 	uint64_t pending_read_bytes_ = 0; // each rounded up to read_alignment
 	bool pending_writes_ = false;
-	bool received_writes_ = false; // by the last read()
+	bool copied_writes_ = false; // by the last read() came writes that are not referred to
 	// For reads that the payload arena has no room for.
 	std::unique_ptr<std::byte[]> read_room_;
 	size_t read_capacity_ = 0;
