@@ -25,9 +25,9 @@ import {
   summary,
 } from './times.mjs';
 
-const CHANGES = 6;
+const CHANGES = 5;
 /** Reading without any change, to compare with: what the guest does to a read by itself. */
-const QUIET_MS = 3000;
+const QUIET_MS = 2000;
 /** The goal is 100 ms on a machine; emulated and busy it may be several times that. */
 const LONGEST_PAUSE_MS = 2000;
 const readLog = '/dev/shm/pause';

@@ -130,14 +130,16 @@ export async function disks() {
     .map((line) => JSON.parse(line));
 }
 
-export async function requests(disk) {
-  const text = await mustBioscope('trace', '--json', '--no-follow', '--disk', disk.id);
-  return text
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line))
-    .filter(({ type }) => type === 'request');
+/** What the trace of a disk or a capture says of one kind of things. */
+export async function traced(...of) {
+  const lines = (await mustBioscope('trace', '--json', ...of)).split('\n').filter(Boolean);
+  const things = lines.map((line) => JSON.parse(line));
+  return (kind) => things.filter(({ type }) => type === kind);
 }
+
+export const traceOf = ({ id }) => traced('--no-follow', '--disk', id);
+
+export const requests = async (disk) => (await traceOf(disk))('request');
 
 export function check(condition, message) {
   if (!condition) throw new Error(message);

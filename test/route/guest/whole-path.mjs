@@ -17,6 +17,8 @@ import {
   run,
   runTests,
   startDaemon,
+  traceOf,
+  traced,
   until,
 } from './tools.mjs';
 import { changeUnderLoad } from './planned-changes.mjs';
@@ -51,6 +53,14 @@ async function killUnderLoad() {
 /** Reads the device's first block past the page cache; must succeed. */
 const readOnce = (device) =>
   must('dd', `if=${device}`, 'of=/dev/null', 'bs=4k', 'count=1', 'iflag=direct');
+
+/** What comes after the start of the next daemon. */
+const steps = {
+  made: 'its process',
+  adopted: 'its channels',
+  answered: 'its first answer',
+  read: 'the end of the read that waited',
+};
 
 /** How long after its beginning each start of a daemon came to what. */
 async function timesOf(starts, { gaps }) {
@@ -155,19 +165,21 @@ const tests = {
       'the gap is not told',
     );
     const times = await timesOf(starts, entry);
+    const idle = now();
+    await must(process.execPath, '-e', '0');
+    console.log(`# a Node that does nothing takes ${(now() - idle).toFixed(0)} ms here`);
     for (const byCommand of [false, true]) {
-      const from = byCommand ? 'the command' : 'starting it';
       const of = times.filter((one) => one.byCommand === byCommand);
-      for (const step of ['made', 'adopted', 'answered', 'read'])
-        console.log(
-          `# from ${from} to the next daemon's process ${step}: ${summary(of.map((one) => one[step]))}`,
-        );
+      const from = byCommand ? 'the command that starts the next daemon' : 'its start';
+      for (const [step, words] of Object.entries(steps))
+        console.log(`# from ${from} to ${words}: ${summary(of.map((one) => one[step]))}`);
     }
     return `${passes} passes of fio, ${status.requeued} requests handed on`;
   },
 
   'the trace of all those daemons is one': async () => {
-    const rows = await requests(disk);
+    const trace = await traceOf(disk);
+    const rows = trace('request');
     const sequences = rows.map(({ sequence }) => BigInt(sequence));
     check(new Set(sequences).size === sequences.length, 'a sequence number came twice');
     check(
@@ -180,10 +192,9 @@ const tests = {
     check(gaps.length > 0, 'no gap is known');
     const kept = '/dev/shm/kept.bioscope';
     await mustBioscope('record', '--last', '1000000', '-o', kept, disk.device);
-    for (const of of [['--no-follow', '--disk', disk.id], [kept]]) {
-      const lines = await mustBioscope('trace', '--json', ...of);
-      const told = lines.split('\n').filter((line) => line.startsWith('{"type":"gap"'));
-      check(told.length === gaps.length, `${told.length} of ${gaps.length} gaps: ${of}`);
+    for (const [what, one] of Object.entries({ trace, capture: await traced(kept) })) {
+      const told = one('gap');
+      check(told.length === gaps.length, `${told.length} of ${gaps.length} gaps: ${what}`);
     }
     rmSync(kept);
     return `${rows.length} rows of ${completed} requests that the kernel counts (${lost} were answered and not yet recorded as a daemon died, or are new)`;

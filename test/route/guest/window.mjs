@@ -71,6 +71,14 @@ async function kill() {
   return { killed, noticed, made: processBegan(pid) };
 }
 
+/** What comes after a kill. */
+const steps = {
+  noticed: 'the end of its socket',
+  made: 'the next daemon’s process',
+  adopted: 'its channels',
+  answered: 'its first answer',
+};
+
 /** How long after each kill what came to be: in milliseconds. */
 async function timesOf(kills) {
   await disk('attached').waitFor();
@@ -146,8 +154,8 @@ const tests = {
     const kills = [];
     while (kills.length < KILLS) kills.push(await kill());
     const times = await timesOf(kills);
-    for (const step of ['noticed', 'made', 'adopted', 'answered'])
-      console.log(`# from the kill until it is ${step}: ${summary(times.map((one) => one[step]))}`);
+    for (const [step, words] of Object.entries(steps))
+      console.log(`# from the kill to ${words}: ${summary(times.map((one) => one[step]))}`);
     const late = times.map(({ noticed, made }) => made - noticed);
     console.log(`# from the end of its socket to the next process: ${summary(late)}`);
     check(Math.max(...late) < LATEST_START_MS, 'the next daemon was not started in time');
