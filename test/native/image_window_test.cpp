@@ -450,3 +450,48 @@ TEST_CASE("image window: many threads read, write, discard and let go at a time"
 	file->window()->forget_all();
 	CHECK(file->window()->resident_bytes() == 0);
 }
+
+TEST_CASE("image window: shows where a range lies, if all of it is there")
+{
+	TemporaryDirectory directory;
+	make_image(directory / "file", 64 * page);
+	auto file = RawFile::open(directory / "file", false);
+	REQUIRE(file->window() != nullptr);
+	CHECK(file->view(0, 8 * page).empty()); // not known yet
+	CHECK_FALSE(file->has_view(0, 8 * page));
+	const auto content = pattern(8 * page, 1);
+	REQUIRE(file->write(0, content) == 0);
+	read_back(*file, 0, 8 * page);
+	CHECK(file->has_view(0, 8 * page));
+	const auto seen = file->view(512, 7 * page);
+	REQUIRE(seen.size() == 7 * page);
+	CHECK(std::equal(seen.begin(), seen.end(), content.begin() + 512));
+	CHECK(file->view(0, 9 * page).empty());
+	CHECK(file->view(63 * page, 2 * page).empty());
+	// It shows what comes there.
+	REQUIRE(file->write(page, pattern(page, 2)) == 0);
+	CHECK(seen[page] == pattern(page, 2)[512]);
+	// Cut short by somebody else: not what is not there, and all is looked at anew.
+	OtherProgram(directory / "file").cut(4 * page);
+	CHECK(file->view(0, 8 * page).empty());
+	CHECK_FALSE(file->has_view(0, page));
+}
+
+TEST_CASE("guarded touch: every page of the range, and nothing where one is missing")
+{
+	TemporaryDirectory directory;
+	make_image(directory / "file", 4 * page);
+	catch_bus_errors();
+	const int fd = open((directory / "file").c_str(), O_RDWR | O_CLOEXEC);
+	void *map = mmap(nullptr, 8 * page, PROT_READ, MAP_SHARED, fd, 0);
+	REQUIRE(map != MAP_FAILED);
+	const auto *bytes = static_cast<const std::byte *>(map);
+	CHECK(guarded_touch(bytes, 4 * page));
+	CHECK(guarded_touch(bytes, 0));
+	CHECK_FALSE(guarded_touch(bytes, 4 * page + 1));
+	// The last byte alone is in the page that is missing.
+	CHECK_FALSE(guarded_touch(bytes + page - 512, 3 * page + 513));
+	CHECK_FALSE(guarded_touch(bytes + 5 * page, 1));
+	munmap(map, 8 * page);
+	close(fd);
+}

@@ -35,6 +35,8 @@ public:
 	}
 	std::span<const std::byte> view(uint64_t offset, uint64_t length) override
 	{
+		if (!instead.empty())
+			return instead.first(length);
 		if (!lends)
 			return {};
 		return {bytes_.data() + offset, length};
@@ -100,7 +102,8 @@ public:
 
 	std::atomic<int> read_error{0};
 	std::atomic<int> write_error{0};
-	std::atomic<bool> lends{false}; // what it has, instead of copies
+	std::atomic<bool> lends{false};       // what it has, instead of copies
+	std::span<const std::byte> instead{}; // of that; set before the first request
 
 private:
 	int zero(const char *call, uint64_t offset, uint64_t length)
