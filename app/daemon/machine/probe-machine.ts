@@ -24,7 +24,7 @@ const both: readonly RouteName[] = ['fuse-loop', 'dm-user'];
 /** The routes, the preferred one first. */
 export function machineRoutes(privileges: Privileges): readonly MachineRoute[] {
   const obstacle = dmUserObstacle();
-  const fuse = privileges.available ? existsSync('/dev/fuse') : canOpen('/dev/fuse');
+  const problem = fuseProblem(privileges);
   const isTargets = privileges.targets !== null;
   const dmUser = obstacle === null && isTargets;
   return [
@@ -38,11 +38,9 @@ export function machineRoutes(privileges: Privileges): readonly MachineRoute[] {
     },
     {
       name: 'fuse-loop',
-      available: fuse,
-      preferred: fuse && !dmUser,
-      explanation: fuse
-        ? privileges.explanation
-        : 'This kernel has no FUSE, or it is not loaded (modprobe fuse).',
+      available: problem === null,
+      preferred: problem === null && !dmUser,
+      explanation: problem?.detail ?? privileges.explanation,
     },
   ];
 }
@@ -96,15 +94,17 @@ function kernelCheck(): MachineCheck {
 }
 
 function deviceMapperCheck(): MachineCheck {
-  const state = moduleState('dm-mod');
+  const isAbsent = moduleState('dm-mod') === 'absent';
+  const modules = join('/lib/modules', release());
+  // After an update they are often those of the next kernel, which runs from the next start on.
+  const where = existsSync(modules) ? '' : ` There is no ${modules}, where its modules would be.`;
   return {
     id: 'device-mapper',
     title: 'Device mapper',
-    finding: state === 'absent' ? 'missing' : 'ok',
-    detail:
-      state === 'absent'
-        ? 'This kernel has no device mapper (CONFIG_BLK_DEV_DM): another kernel is needed for the dm-user route.'
-        : 'The kernel has it.',
+    finding: isAbsent ? 'missing' : 'ok',
+    detail: isAbsent
+      ? `This kernel has no device mapper (CONFIG_BLK_DEV_DM): another kernel is needed for the dm-user route.${where}`
+      : 'The kernel has it.',
     remedy: [],
     routes: ['dm-user'],
   };
@@ -116,6 +116,10 @@ function moduleCheck(): MachineCheck {
   if (state !== 'absent') {
     const detail = state === 'loaded' ? 'It is loaded.' : 'It is installed and loaded when needed.';
     return { ...about, finding: 'ok', detail, remedy: [] };
+  }
+  if (moduleState('dm-mod') === 'absent') {
+    const detail = `It is not installed for ${release()}, which could not load it: it has no device mapper.`;
+    return { ...about, finding: 'missing', detail, remedy: [] };
   }
   const headers = existsSync(join('/lib/modules', release(), 'build'));
   const sources = moduleSources();
@@ -130,8 +134,7 @@ function moduleCheck(): MachineCheck {
     finding: 'missing',
     detail: `It is not installed for ${release()}. DKMS builds it from the sources that come with Bioscope, now and after every update of the kernel.`,
     remedy:
-      // Without device mapper it could not be loaded.
-      sources === null || moduleState('dm-mod') === 'absent'
+      sources === null
         ? []
         : [...install, `sudo make -C ${shellWord(sources)} dkms-install`, 'sudo modprobe dm-user'],
   };
@@ -149,33 +152,44 @@ function dmsetupCheck(): MachineCheck {
   };
 }
 
-function fuseCheck(privileges: Privileges): MachineCheck {
-  const about = { id: 'fuse', title: 'FUSE', routes: ['fuse-loop'] } as const;
-  if (!existsSync('/dev/fuse')) {
+/** What is in the way of fuse-loop, and what mends it; null when nothing is. */
+export function fuseProblem(
+  privileges: Privileges,
+  { device, path }: { readonly device: string; readonly path: string } = {
+    device: '/dev/fuse',
+    path: process.env['PATH'] ?? '',
+  },
+): { readonly detail: string; readonly remedy: readonly string[] } | null {
+  if (!existsSync(device)) {
     return {
-      ...about,
-      finding: 'missing',
-      detail: 'There is no /dev/fuse: this kernel has no FUSE, or it is not loaded.',
+      detail: `There is no ${device}: this kernel has no FUSE, or it is not loaded.`,
       remedy: ['sudo modprobe fuse'],
     };
   }
-  // The helper opens it for those who may not.
-  if (!privileges.available && !canOpen('/dev/fuse')) {
+  // The helper opens it, and mounts, for those who may not.
+  if (privileges.available) return null;
+  if (!canOpen(device)) {
     return {
-      ...about,
-      finding: 'missing',
-      detail: 'This user may not open /dev/fuse; udev makes it open to all.',
-      remedy: ['sudo chmod 0666 /dev/fuse'],
+      detail: `This user may not open ${device}; udev makes it open to all.`,
+      remedy: [`sudo chmod 0666 ${device}`],
     };
   }
-  const helper = privileges.available || isProgram('fusermount3');
+  if (isProgram('fusermount3', path)) return null;
   return {
-    ...about,
-    finding: helper ? 'ok' : 'missing',
-    detail: helper
-      ? 'It is there and can be used.'
-      : 'fusermount3, with which an ordinary user mounts, is not installed.',
-    remedy: helper ? [] : ['sudo apt-get install --yes fuse3'],
+    detail: 'fusermount3, with which an ordinary user mounts, is not installed.',
+    remedy: ['sudo apt-get install --yes fuse3'],
+  };
+}
+
+function fuseCheck(privileges: Privileges): MachineCheck {
+  const problem = fuseProblem(privileges);
+  return {
+    id: 'fuse',
+    title: 'FUSE',
+    finding: problem === null ? 'ok' : 'missing',
+    detail: problem?.detail ?? 'It is there and can be used.',
+    remedy: problem?.remedy ?? [],
+    routes: ['fuse-loop'],
   };
 }
 
@@ -218,9 +232,9 @@ function agentCheck(): MachineCheck {
     finding: agent === null ? 'advice' : 'ok',
     detail:
       agent === null
-        ? 'No program that shows polkit’s questions is known to run for this user: a password cannot be asked for, unless the desktop has an agent of another name, or a rule allows it without. In a terminal pkttyagent is one.'
+        ? 'No program that shows polkit’s questions is known to run for this user: a password cannot be asked for, unless the desktop has an agent of another name, or a rule allows it without. In a terminal of its own, which has to stay open, pkttyagent is one for this daemon, which runs as long as a disk is attached or a window open.'
         : `${agent} runs: a password is asked for once.`,
-    remedy: agent === null ? [`pkttyagent --process ${process.pid} &`] : [],
+    remedy: agent === null ? [`pkttyagent --process ${process.pid}`] : [],
     routes: both,
   };
 }
@@ -239,9 +253,8 @@ function* processes(): Generator<{ readonly name: string; readonly uid: number }
 const isRoot = () => process.getuid?.() === 0;
 
 /** Whether a program is installed, also where only root's PATH has it. */
-function isProgram(name: string): boolean {
-  const path = `${process.env['PATH'] ?? ''}${delimiter}/usr/sbin${delimiter}/sbin`;
-  return path.split(delimiter).some((directory) => {
+function isProgram(name: string, path = process.env['PATH'] ?? ''): boolean {
+  return `${path}${delimiter}/usr/sbin${delimiter}/sbin`.split(delimiter).some((directory) => {
     try {
       accessSync(join(directory || '.', name), constants.X_OK);
       return true;

@@ -47,6 +47,10 @@ export function memoryCheck(addon: NativeAddon): MachineCheck {
     ...about,
     finding: 'advice',
     detail: `In this process ${parts.join(', and ')}: do not put swap, or the files that Bioscope itself runs from, on a disk that it serves.`,
-    remedy: locked === null ? [] : ['ulimit -l unlimited'],
+    // A shell's own ulimit may not pass the hard limit, and a daemon has that of who started it.
+    remedy:
+      locked === null
+        ? []
+        : ['sudo prlimit --pid $$ --memlock=unlimited', 'bioscope daemon restart'],
   };
 }

@@ -7,7 +7,11 @@ import { machineCheckSchema, machineSchema } from '../../../app/contract/machine
 import { dmUserObstacle, moduleState } from '../../../app/daemon/machine/dm-user-module';
 import { moduleSources } from '../../../app/daemon/machine/module-sources';
 import { orphanChecks } from '../../../app/daemon/machine/orphaned-targets';
-import { machineRoutes, probeMachine } from '../../../app/daemon/machine/probe-machine';
+import {
+  fuseProblem,
+  machineRoutes,
+  probeMachine,
+} from '../../../app/daemon/machine/probe-machine';
 import { channelsCheck } from '../../../app/daemon/machine/serving-checks';
 import { rootPrivileges } from '../../../app/privileged/root';
 import { FakeAddon } from './fake-addon';
@@ -94,7 +98,10 @@ test('what could not be promised when memory is short is told', async () => {
   addon.memoryPromise = () => ({ ioFlusher: 'EPERM', locked: 'ENOMEM' });
   const { checks } = await probeMachine(rootPrivileges(addon), addon, facts);
   const memory = checks.find(({ id }) => id === 'memory');
-  expect(memory).toMatchObject({ finding: 'advice', remedy: ['ulimit -l unlimited'] });
+  expect(memory).toMatchObject({
+    finding: 'advice',
+    remedy: ['sudo prlimit --pid $$ --memlock=unlimited', 'bioscope daemon restart'],
+  });
   expect(memory?.detail).toMatch(/could be locked \(ENOMEM\), and its threads .* \(EPERM\)/);
 });
 
@@ -142,6 +149,46 @@ describe('targets of this user that nobody serves', () => {
     mkdirSync(join(roots.proc, '12/fd'), { recursive: true });
     symlinkSync(`/dev/dm-user/bioscope-${uid}-d4-1a2b`, join(roots.proc, '12/fd/3'));
     expect(await orphanChecks(new Set(['d3-1a2b']), roots)).toEqual([]);
+  });
+});
+
+describe('what is in the way of fuse-loop', () => {
+  const ordinary = () => ({ ...rootPrivileges(new FakeAddon()), available: false, targets: null });
+  const device = () => join(directory, 'fuse');
+
+  test('is no FUSE, for everybody', () => {
+    const root = rootPrivileges(new FakeAddon());
+    for (const privileges of [ordinary(), root]) {
+      expect(fuseProblem(privileges, { device: device(), path: '' })).toEqual({
+        detail: `There is no ${device()}: this kernel has no FUSE, or it is not loaded.`,
+        remedy: ['sudo modprobe fuse'],
+      });
+    }
+  });
+
+  test('is what an ordinary user mounts with, where that is not installed', () => {
+    writeFileSync(device(), '');
+    const path = join(directory, 'bin');
+    const system = { device: device(), path };
+    expect(fuseProblem(rootPrivileges(new FakeAddon()), system)).toBeNull();
+    expect(fuseProblem(ordinary(), system)).toMatchObject({
+      detail: expect.stringContaining('fusermount3') as string,
+      remedy: ['sudo apt-get install --yes fuse3'],
+    });
+    mkdirSync(path);
+    writeFileSync(join(path, 'fusermount3'), '', { mode: 0o755 });
+    expect(fuseProblem(ordinary(), system)).toBeNull();
+  });
+
+  test('is told of the route, too', async () => {
+    const privileges = ordinary();
+    const problem = fuseProblem(privileges);
+    const { routes, checks } = await probeMachine(privileges, new FakeAddon(), facts);
+    const route = routes.find(({ name }) => name === 'fuse-loop');
+    expect(route?.available).toBe(problem === null);
+    expect(route?.explanation).toBe(problem?.detail ?? privileges.explanation);
+    const finding = problem === null ? 'ok' : 'missing';
+    expect(checks.find(({ id }) => id === 'fuse')).toMatchObject({ finding });
   });
 });
 
