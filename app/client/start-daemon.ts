@@ -17,8 +17,9 @@ const POLL_MS = 20;
 const RELAUNCH_MS = 200;
 /** Clearing what a dead daemon left behind can take some seconds. */
 const START_TIMEOUT_MS = 30_000;
-/** The old daemon serves all the while: there is no hurry. */
+/** The old daemon serves all the while: there is no hurry, and asking it takes time from that. */
 const REPLACE_TIMEOUT_MS = 120_000;
+const REPLACE_POLL_MS = 100;
 const LOG_LINES_SHOWN = 8;
 
 export interface StartOptions {
@@ -107,7 +108,7 @@ export async function replaceDaemon(options: StartOptions, oldPid: number): Prom
     const outrun = attempt.end === `status ${EXIT_DAEMON_RUNNING}`;
     if (attempt.end !== null && !outrun)
       throw startFailed(`The next daemon ended (${attempt.end}).`, paths.log, logStart);
-    await Promise.race([sleep(POLL_MS), attempt.ended]);
+    await Promise.race([sleep(REPLACE_POLL_MS), attempt.ended]);
   }
   throw startFailed(
     `No other daemon served within ${REPLACE_TIMEOUT_MS / 1000} s.`,

@@ -56,13 +56,10 @@ async function main(isKeptCode: boolean): Promise<void> {
   const recordings = new Recordings(log);
   const cpu = new CpuMeter();
   const shutDown = ({ handedOver }: { readonly handedOver: boolean }) => {
-    log(handedOver ? 'hands over' : 'ends');
+    // The next daemon serves from here on.
+    if (handedOver) addon.unlockFile(lock);
+    else log('ends');
     disks.setClosing(true);
-    if (handedOver) {
-      // Before the answer: the next daemon takes both as soon as it has it.
-      server.leave();
-      addon.unlockFile(lock);
-    }
     // After the answer to the call has been written; what is on its way gets a moment.
     setImmediate(() => {
       server.close();
@@ -83,6 +80,11 @@ async function main(isKeptCode: boolean): Promise<void> {
       paths,
       cpu,
       shutDown,
+      // Before the lock: who has that listens on the socket.
+      leave: () => {
+        log('hands over');
+        server.leave();
+      },
       onWatch: () => refresher.soon(),
     }),
     log,

@@ -28,9 +28,11 @@ export interface MethodOptions {
   readonly channels: number;
   /**
    * Ends the daemon, after the answer to this call is on its way. With `handedOver`
-   * it gives the lock and the socket up before that.
+   * it gives the lock up before that.
    */
   readonly shutDown: (how: { readonly handedOver: boolean }) => void;
+  /** The disks are about to be handed over: the next daemon will listen in our place. */
+  readonly leave: () => void;
 }
 
 export function methods(options: MethodOptions): Handlers {
@@ -107,7 +109,7 @@ export function methods(options: MethodOptions): Handlers {
     handOver: async () => {
       disks.setClosing(true);
       try {
-        await disks.targets.handOver();
+        await disks.targets.handOver(options.leave);
       } catch (thrown) {
         disks.setClosing(false);
         throw thrown;

@@ -2,8 +2,9 @@
  * A planned change of daemons, from the new one's side. All that takes time is done
  * while the old one serves still: this process is up, the channels and the images are open,
  * the engine's threads wait. Between the old daemon's last answer and our first read are
- * its word that it is done, and the locks: of the daemon first, so that no third one serves
- * as well. Whatever else there is to do comes later.
+ * the locks alone: of the daemon first, so that no third one serves as well. The old one
+ * gives it up when its images are free; its word that it did comes later, as does whatever
+ * else there is to do.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NativeAddon } from '../addon/addon';
@@ -16,9 +17,10 @@ import type { PreparedTarget, Predecessor } from './disks/resuming-targets';
 import type { Log } from './log';
 import { lastSignOfLife } from './signs-of-life';
 
-/** Its connections may be closed before its lock is. */
+/** Its connections may be closed before its lock is, and the lock before its connections. */
 const DYING_MS = 2000;
-const POLL_MS = 10;
+/** Every request waits for it. */
+const POLL_MS = 1;
 
 /** What a daemon has that took over. */
 export interface Succession {
@@ -46,12 +48,13 @@ export async function succeed(
     try {
       await addon.lockCode();
       await prepareAll(disks, prepared, paths, log);
-      const death = await letGo(client);
-      const lock = await takeLock(addon, paths.lock, death ? DYING_MS : 0);
-      if (lock === null && death) throw death;
+      const word = letGo(client);
+      const lock = await takeLock(addon, paths.lock, word);
       // Before anything else: every request waits for it.
       const opened =
         lock === null ? new Map<string, PreparedTarget>() : resuming.takeOver(prepared);
+      const death = await soon(word);
+      if (lock === null && death) throw death;
       if (lock === null) await resuming.abandon(prepared);
       if (death) log(`the daemon before (process ${pid}) died handing over: ${death.message}`);
       return { before: { pid, diedAt: death ? lastSignOfLife(paths.lock) : null, opened }, lock };
@@ -76,17 +79,32 @@ async function letGo(client: DaemonClient): Promise<BioscopeError | null> {
   }
 }
 
-/** Null where another process has it, and keeps it for `patience` milliseconds. */
+/** Of one that has let go of its lock: it says so at once, or has died, having refused or not. */
+async function soon(word: Promise<BioscopeError | null>): Promise<BioscopeError | null> {
+  const silence = sleep(DYING_MS, null, { ref: false });
+  return Promise.race([word.catch(() => null), silence]);
+}
+
+/**
+ * The daemon's lock, as soon as the old one gives it up. Null where another process has it when
+ * the old one has given its `word`, or some time after it died. Throws its refusal.
+ */
 async function takeLock(
   addon: NativeAddon,
   path: string,
-  patience: number,
+  word: Promise<BioscopeError | null>,
 ): Promise<number | null> {
-  const deadline = performance.now() + patience;
+  let deadline = Infinity;
+  const refused = word.then((death) => {
+    deadline = performance.now() + (death ? DYING_MS : 0);
+    return new Promise<never>(() => undefined);
+  });
+  refused.catch(() => undefined); // it is heard of below, or too late
   for (;;) {
+    const isLast = performance.now() >= deadline;
     const lock = addon.lockFile(path);
-    if (lock !== null || performance.now() >= deadline) return lock;
-    await sleep(POLL_MS);
+    if (lock !== null || isLast) return lock;
+    await Promise.race([sleep(POLL_MS), refused]);
   }
 }
 

@@ -139,8 +139,11 @@ export class TargetDisks {
     return adoptTarget(this.access, name, path, readOnly);
   }
 
-  /** Stops serving, for another daemon: see `handOver` of the contract. Throws DISK_BUSY. */
-  async handOver(): Promise<void> {
+  /**
+   * Stops serving, for another daemon: see `handOver` of the contract. Throws DISK_BUSY.
+   * `onBegin` is called when that is decided, while requests are answered still.
+   */
+  async handOver(onBegin: () => void = () => undefined): Promise<void> {
     // The next daemon is to find a table, and in the state file its size.
     while (this.changes.size > 0) await Promise.allSettled(this.changes);
     const entries = this.table.list().filter(({ disk }) => disk.state !== 'failed');
@@ -155,6 +158,7 @@ export class TargetDisks {
       );
     }
     this.table.setHandedOver(); // what is asked for while this waits must not reach the disks
+    onBegin();
     await Promise.all(
       entries.map(async (entry) => {
         const { native } = entry;

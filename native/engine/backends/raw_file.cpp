@@ -13,6 +13,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "../../wire/dm-user.h"
 #include "../error.h"
@@ -64,12 +66,20 @@ int RawFile::open_image(const std::string &path, bool read_only, uint64_t &bytes
 	return fd;
 }
 
-static void lock_file(int fd, bool read_only, const std::string &path)
+// 0 or an errno, EAGAIN where another process has it locked.
+static int try_lock(int fd, bool read_only)
 {
 	// A file system without locks cannot have the image locked elsewhere.
 	if (flock(fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0 && errno != EOPNOTSUPP &&
 	    errno != ENOLCK && errno != ENOSYS)
-		throw_error(errno, "flock", path);
+		return errno;
+	return 0;
+}
+
+static void lock_file(int fd, bool read_only, const std::string &path)
+{
+	if (int error = try_lock(fd, read_only))
+		throw_error(error, "flock", path);
 }
 
 std::unique_ptr<RawFile> RawFile::open(const std::string &path, bool read_only)
@@ -90,8 +100,13 @@ std::unique_ptr<RawFile> RawFile::open_unlocked(const std::string &path, bool re
 
 void RawFile::lock()
 {
-	if (!block_device_)
+	if (!block_device_) {
+		constexpr std::chrono::milliseconds pause{1};
+		for (unsigned pauses = 0; pauses < 50 && try_lock(fd_, read_only_) == EAGAIN;
+		     pauses++)
+			std::this_thread::sleep_for(pause);
 		lock_file(fd_, read_only_, {});
+	}
 	take_present_size();
 }
 

@@ -32,7 +32,8 @@ public:
 	static std::unique_ptr<RawFile> open(const std::string &path, bool read_only);
 	// The same for a file that another engine has locked still: lock() before it is used.
 	static std::unique_ptr<RawFile> open_unlocked(const std::string &path, bool read_only);
-	// Locks a file, and takes the size it has now. Throws as open() does.
+	// Locks a file, and takes the size it has now. Throws as open() does, after 50 ms: one
+	// that dies gives up its locks one after the other.
 	void lock();
 	// Gives a file's lock to the next engine. It is not used any more.
 	void unlock();

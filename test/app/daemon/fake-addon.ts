@@ -189,8 +189,11 @@ export class FakeAddon implements NativeAddon {
   }
   /** What `lockFile` answers, one after the other; then 1. */
   readonly locks: (number | null)[] = [];
+  /** Another process has it. */
+  isLockHeld = false;
   lockFile(): number | null {
     this.calls.push('lockFile');
+    if (this.isLockHeld) return null;
     const next = this.locks.shift();
     return next === undefined ? 1 : next;
   }
