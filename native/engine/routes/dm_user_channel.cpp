@@ -158,21 +158,24 @@ void DmUserChannel::begin_stop()
 		return;
 	std::lock_guard lock(end_mutex_);
 	if (!ended_)
-		ChannelStop::interrupt(thread_.native_handle());
+		interrupt();
 }
 
 void DmUserChannel::stop()
 {
-	stop_.request();
-	go();
+	begin_stop();
 	if (!thread_.joinable())
 		return;
+	constexpr std::chrono::milliseconds patience{5};
 	std::unique_lock lock(end_mutex_);
-	while (!ended_) {
-		ChannelStop::interrupt(thread_.native_handle());
-		slow_lane_.interrupt();
-		ended_changed_.wait_for(lock, std::chrono::milliseconds(5));
-	}
+	while (!ended_changed_.wait_for(lock, patience, [&] { return ended_; }))
+		interrupt();
+}
+
+void DmUserChannel::interrupt()
+{
+	ChannelStop::interrupt(thread_.native_handle());
+	slow_lane_.interrupt();
 }
 
 ChannelEnd DmUserChannel::wait()

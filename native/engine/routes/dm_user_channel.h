@@ -77,6 +77,8 @@ private:
 	};
 
 	void run();
+	// Makes the system calls of both threads return. With end_mutex_, before the end.
+	void interrupt();
 	ChannelEnd serve_until_end();
 	// Room in the payload arena for what is read next, so that writes are kept where
 	// they arrive; empty where nothing is kept, where no writes came last, or only such as
