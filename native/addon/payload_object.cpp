@@ -78,6 +78,8 @@ static Napi::Value read(const Napi::CallbackInfo &info, const Payloads &payloads
 		    (writes_only && !is_write(record.operation)))
 			continue;
 		auto total = store ? store->find(record.sequence) : std::nullopt;
+		if (total && *total > room)
+			total.reset(); // for no batch: it would never come to an end
 		if (total && *total > room - used)
 			break; // the rest is for the next batch
 		auto copied =

@@ -137,8 +137,9 @@ int Worker::execute(InFlight &flight, std::span<std::byte> data)
 
 bool Worker::may_refer(uint64_t length)
 {
-	return length >= least_referred_bytes && arena().keeps() &&
-	       !disk_.payloads_.copies_wanted();
+	// What is larger was never kept: nobody has room for it.
+	return length >= least_referred_bytes && length <= PayloadArena::largest_room &&
+	       arena().keeps() && !disk_.payloads_.copies_wanted();
 }
 
 Lent Worker::lend(InFlight &flight)
@@ -154,7 +155,7 @@ Lent Worker::lend(InFlight &flight)
 	Lent lent{disk_.backend_->view(request.offset(), request.length), {}};
 	if (lent.bytes.empty())
 		return {};
-	if (arena().keeps()) {
+	if (may_refer(request.length)) {
 		lent.moment = disk_.payloads_.referred().refer(request.offset(), request.length);
 		if (!lent.moment)
 			return {}; // being changed: a copy says what was sent

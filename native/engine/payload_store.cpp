@@ -185,6 +185,7 @@ void PayloadArena::keep_earlier(uint64_t number, uint64_t offset, uint64_t lengt
 	uint64_t lost = entry.number.load(std::memory_order_relaxed);
 	forgotten_.store(std::max(lost, forgotten_.load(std::memory_order_relaxed)));
 	entry.number.store(0);
+	std::atomic_thread_fence(std::memory_order_release);
 	entry.offset.store(offset, std::memory_order_relaxed);
 	entry.length.store(length, std::memory_order_relaxed);
 	entry.position.store(position, std::memory_order_relaxed);
@@ -227,14 +228,14 @@ bool PayloadArena::copy(uint64_t position, std::span<std::byte> into) const
 	return position >= floor_.load(std::memory_order_relaxed);
 }
 
-bool PayloadArena::find_earlier(uint64_t offset, uint64_t length, uint64_t change,
+bool PayloadArena::find_earlier(uint64_t offset, uint64_t length, uint64_t change, uint64_t upto,
 				std::vector<Earlier> &found) const
 {
 	const uint64_t count = std::min<uint64_t>(earlier_made_.load(), earlier_.size());
 	for (uint64_t index = 0; index < count; index++) {
 		const EarlierEntry &entry = earlier_[index];
 		const uint64_t number = entry.number.load();
-		if (number <= change)
+		if (number <= change || number > upto)
 			continue;
 		Earlier earlier{number, entry.offset.load(std::memory_order_relaxed),
 				entry.length.load(std::memory_order_relaxed),
@@ -269,20 +270,26 @@ PayloadStore::Copies PayloadStore::want_copies()
 void PayloadStore::keep_referred(unsigned index, uint64_t offset, uint64_t length)
 {
 	using GivenUp = ReferredPages::GivenUp;
+	// Others who change something wait for this: so much, and no more.
+	const bool keeps = length <= PayloadArena::largest_room;
 	referred_.give_up(offset, length, [&](const GivenUp &pages) {
-		// From memory: a change does not wait for what it replaces to be read.
+		// The last page may be longer than the image.
+		const uint64_t bytes = std::min(pages.length, image_.size() - pages.offset);
 		auto copy = [&](std::span<std::byte> room) {
-			auto old = image_.view(pages.offset, pages.length);
-			return !old.empty() && guarded_copy(room.data(), old.data(), old.size());
+			auto old = image_.view(pages.offset, bytes);
+			return !old.empty() && guarded_copy(room.data(), old.data(), bytes);
 		};
 		arena(index).keep_earlier(pages.number, pages.offset, pages.length,
-					  pages.young ? copy : PayloadArena::Fill());
+					  keeps && pages.young ? copy : PayloadArena::Fill());
 	});
 }
 
 void PayloadStore::forget_referred()
 {
-	forgotten_ = referred_.number_change();
+	const uint64_t now = referred_.number_change();
+	uint64_t before = forgotten_.load();
+	while (before < now && !forgotten_.compare_exchange_weak(before, now))
+		;
 }
 
 std::optional<PayloadStore::Found> PayloadStore::look_up(uint64_t sequence) const
@@ -300,10 +307,13 @@ std::optional<PayloadStore::Found> PayloadStore::look_up(uint64_t sequence) cons
 std::optional<std::vector<PayloadStore::Earlier>>
 PayloadStore::earlier_of(const Found &referred) const
 {
+	// The arenas are not looked at all at once. What is kept meanwhile may have been
+	// changed by something that is in an arena seen before: it came after we read the image.
+	const uint64_t upto = referred_.changes();
 	std::vector<Earlier> earlier;
 	for (const auto &arena : arenas_) {
 		if (!arena->find_earlier(referred.image_offset, referred.length, referred.change,
-					 earlier))
+					 upto, earlier))
 			return std::nullopt;
 	}
 	if (forgotten_ > referred.change)

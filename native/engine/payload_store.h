@@ -98,9 +98,9 @@ public:
 		uint64_t position; // in the arena; nowhere: lost
 		const PayloadArena *arena;
 	};
-	// Adds what overlaps the range and was changed after `change` changes. False if the
-	// arena does not remember so far back.
-	bool find_earlier(uint64_t offset, uint64_t length, uint64_t change,
+	// Adds what overlaps the range and was changed after `change` changes, and not after
+	// `upto`. False if the arena does not remember so far back.
+	bool find_earlier(uint64_t offset, uint64_t length, uint64_t change, uint64_t upto,
 			  std::vector<Earlier> &found) const;
 
 	// Without what is referred to.

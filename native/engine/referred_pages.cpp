@@ -61,10 +61,23 @@ std::optional<ReferredPages::Moment> ReferredPages::refer(uint64_t offset, uint6
 {
 	if (length > most_bytes || offset > most_bytes - length)
 		return std::nullopt;
-	// Counted before a page is marked: whoever finds the mark has a higher number.
-	Moment moment{changes_.load(), 0};
 	const uint64_t at = referred_bytes_.fetch_add(length, std::memory_order_relaxed) + length;
-	const bool marked = each_group(offset, length, [&](Group &group, uint64_t mask, uint64_t) {
+	// The changes are counted at one moment for all groups: who has given up a page before
+	// it was marked has a number up to this, and who finds the mark a higher one.
+	constexpr int tries = 4;
+	for (int tried = 0; tried < tries; tried++) {
+		Moment moment{changes_.load(), 0};
+		if (!mark(offset, length, at, moment.generations))
+			return std::nullopt;
+		if (changes_.load() == moment.change)
+			return moment;
+	}
+	return std::nullopt;
+}
+
+bool ReferredPages::mark(uint64_t offset, uint64_t length, uint64_t at, uint64_t &generations)
+{
+	return each_group(offset, length, [&](Group &group, uint64_t mask, uint64_t) {
 		group.referred_at.store(at, std::memory_order_relaxed);
 		uint64_t before = group.state.load();
 		do {
@@ -72,10 +85,9 @@ std::optional<ReferredPages::Moment> ReferredPages::refer(uint64_t offset, uint6
 				return false;
 		} while ((before & mask) != mask &&
 			 !group.state.compare_exchange_weak(before, before | mask));
-		moment.generations += before / one_generation;
+		generations += before / one_generation;
 		return true;
 	});
-	return marked ? std::optional(moment) : std::nullopt;
 }
 
 bool ReferredPages::unchanged(uint64_t offset, uint64_t length, const Moment &moment) const
@@ -91,13 +103,17 @@ bool ReferredPages::unchanged(uint64_t offset, uint64_t length, const Moment &mo
 ReferredPages::Change ReferredPages::begin_change(uint64_t offset, uint64_t length)
 {
 	Change change{false, 0};
+	bool alone = true;
 	each_group(offset, length, [&](Group &group, uint64_t mask, uint64_t) {
 		const uint64_t begun = one_generation + one_changing;
 		const uint64_t state = group.state.fetch_add(begun) + begun;
 		change.referred |= (state & mask) != 0;
 		change.generations += state / one_generation;
+		alone &= (state & all_changing) == one_changing;
 		return true;
 	});
+	if (!alone)
+		change.generations = never;
 	return change;
 }
 

@@ -47,12 +47,13 @@ public:
 	bool unchanged(uint64_t offset, uint64_t length, const Moment &moment) const;
 
 	// Around every change of the disk's bytes: give_up() if `referred`, before the first
-	// byte is changed. `generations` is that of a Moment which nothing else has changed
-	// the range before.
+	// byte is changed. A Moment after the change has the same `generations` if nobody else
+	// has changed the range since this one began: never, if somebody did so already.
 	struct Change {
 		bool referred;
 		uint64_t generations;
 	};
+	static constexpr uint64_t never = UINT64_MAX;
 	Change begin_change(uint64_t offset, uint64_t length);
 	void end_change(uint64_t offset, uint64_t length);
 
@@ -70,6 +71,9 @@ public:
 
 	// The number of a change that is no thread's: of everything, by somebody else.
 	uint64_t number_change() { return changes_.fetch_add(1) + 1; }
+	// The highest number so far. What the changes before gave up is kept by now; what this
+	// one gives up may not be yet, and it has changed nothing then.
+	uint64_t changes() const { return changes_.load(); }
 
 	std::span<const std::byte> memory() const;
 
@@ -90,6 +94,7 @@ private:
 
 	template <typename Visit>
 	bool each_group(uint64_t offset, uint64_t length, Visit visit) const;
+	bool mark(uint64_t offset, uint64_t length, uint64_t at, uint64_t &generations);
 
 	const uint64_t young_bytes_;
 	Group *const groups_; // a mapping: groups that were never touched take no memory

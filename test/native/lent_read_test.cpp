@@ -9,7 +9,9 @@
 #include <random>
 #include <thread>
 
+#include "../../native/engine/backends/raw_file.h"
 #include "../../native/engine/disk.h"
+#include "../../native/engine/racing_copy.h"
 #include "memory_backend.h"
 
 using namespace bioscope;
@@ -193,6 +195,12 @@ TEST_CASE("payloads in the image: a large write's is what was written, and costs
 	CHECK_FALSE(pages.begin_change(2 * page, page).referred);
 	CHECK(fixture.payload(fixture.write(0, next)) == next);
 	pages.end_change(2 * page, page);
+	// Nor is it known who wrote last where the other one has ended before us.
+	CHECK_FALSE(pages.begin_change(2 * page, page).referred);
+	const uint64_t generations = pages.begin_change(0, 64 << 10).generations;
+	pages.end_change(2 * page, page);
+	pages.end_change(0, 64 << 10);
+	CHECK(pages.refer(0, 64 << 10)->generations != generations);
 	CHECK(fixture.disk->payloads().kept_bytes() == 2 * page + (64 << 10));
 	// And where the image does not lie in memory.
 	fixture.backend->lends = false;
@@ -298,35 +306,64 @@ TEST_CASE("lent reads: nothing is kept where no payloads are, and they are lent 
 	CHECK_FALSE(fixture.payload(sequence));
 }
 
+TEST_CASE("lent reads: the last page of an image need not be whole, and the largest have an end")
+{
+	TemporaryDirectory directory;
+	make_image(directory / "image", 4 * (1 << 20) + 512);
+	auto image = RawFile::open(directory / "image", false);
+	REQUIRE(image->window() != nullptr);
+	std::vector<std::byte> all(image->size());
+	REQUIRE(image->read(0, all) == 0); // it lies in memory now
+	DiskOptions options;
+	options.workers = 1;
+	options.trace_path = directory / "trace";
+	Disk disk(std::move(image), options);
+	Worker &worker = disk.worker(0);
+	auto read = [&](uint64_t offset, uint64_t length) {
+		InFlight flight = worker.arrive({Operation::read, 0, offset / 512, length});
+		Lent lent = worker.lend(flight);
+		CHECK(lent.bytes.size() == length);
+		worker.complete(flight, lent);
+		return flight.sequence;
+	};
+	const uint64_t sequence = read(all.size() - (32 << 10), 32 << 10);
+	auto data = pattern(1024, 1);
+	InFlight flight = worker.arrive({Operation::write, 0, all.size() / 512 - 2, 1024});
+	REQUIRE(worker.execute(flight, data) == 0);
+	worker.complete(flight, 0, data);
+	std::vector<std::byte> found(32 << 10);
+	CHECK(disk.payloads().read(sequence, 0, found) == found.size());
+	CHECK(std::equal(found.begin(), found.end(), all.end() - (32 << 10)));
+	// As large as an arena gives room for, and no larger: nobody could take it.
+	CHECK(disk.payloads().find(read(0, 1 << 20)));
+	CHECK_FALSE(disk.payloads().find(read(0, 2 << 20)));
+}
+
 TEST_CASE("lent reads: beside writers at full speed, what is kept is what was sent, or nothing")
 {
 	constexpr unsigned writers = 3;
-	constexpr uint64_t length = 64 << 10;
-	constexpr uint64_t area = 1 << 20;
+	constexpr uint64_t area = 512 << 10;
 	Fixture fixture(8 << 20, writers + 1);
+	PayloadStore &payloads = fixture.disk->payloads();
 	std::atomic<bool> stop{false};
 	std::atomic<uint64_t> written_wrong{0};
 	std::vector<std::thread> threads;
 	for (unsigned index = 1; index <= writers; index++) {
 		threads.emplace_back([&, index] {
+			Worker &worker = fixture.disk->worker(index);
 			std::minstd_rand random(index);
 			for (unsigned round = 0; !stop; round++) {
-				// Most of them small; all that one writes is of one byte.
-				const uint64_t bytes = round % 16 == 0 ? length : page;
-				std::vector<std::byte> data(
-				    bytes, static_cast<std::byte>(random() & 0xff));
-				Worker &worker = fixture.disk->worker(index);
+				const uint64_t bytes = round % 4 == 0 ? page * (8 + random() % 40)
+								      : 512 * (1 + random() % 40);
+				auto data = pattern(bytes, random());
 				const uint64_t sector = random() % ((area - bytes) / 512);
 				InFlight flight =
 				    worker.arrive({Operation::write, 0, sector, bytes});
 				worker.execute(flight, data);
 				worker.complete(flight, 0, data);
 				std::vector<std::byte> found(bytes);
-				if (fixture.disk->payloads().read(flight.sequence, 0, found) &&
-				    found != data)
+				if (payloads.read(flight.sequence, 0, found) && found != data)
 					written_wrong++;
-				if (round % 4 == 0)
-					std::this_thread::yield();
 			}
 		});
 	}
@@ -335,6 +372,7 @@ TEST_CASE("lent reads: beside writers at full speed, what is kept is what was se
 	std::vector<std::pair<uint64_t, std::vector<std::byte>>> sent;
 	uint64_t right = 0, gone = 0, wrong = 0, lent_reads = 0;
 	for (unsigned round = 0; (right < 300 || round < 3000) && round < 300'000; round++) {
+		const uint64_t length = page * (8 + random() % 60);
 		const uint64_t sector = random() % ((area - length) / 512);
 		InFlight flight = worker.arrive({Operation::read, 0, sector, length});
 		Lent lent = worker.lend(flight);
@@ -350,8 +388,8 @@ TEST_CASE("lent reads: beside writers at full speed, what is kept is what was se
 		if (sent.size() < 20)
 			continue;
 		for (const auto &[sequence, bytes] : sent) {
-			std::vector<std::byte> found(length);
-			if (!fixture.disk->payloads().read(sequence, 0, found))
+			std::vector<std::byte> found(bytes.size());
+			if (!payloads.read(sequence, 0, found))
 				gone++;
 			else
 				(found == bytes ? right : wrong)++;

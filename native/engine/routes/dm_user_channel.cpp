@@ -310,7 +310,16 @@ std::span<std::byte> DmUserChannel::give_read_room()
 {
 	if (pending_read_bytes_ == 0)
 		return {};
-	auto bytes = static_cast<size_t>(pending_read_bytes_);
+	size_t bytes = 0;
+	for (Pending &pending : pending_) {
+		if (pending.error != 0 || pending.header.type != DM_USER_REQUEST_READ)
+			continue;
+		pending.lent = worker_.lend(pending.flight);
+		if (pending.lent.bytes.empty())
+			bytes += aligned(pending.header.length);
+	}
+	if (bytes == 0)
+		return {};
 	std::span<std::byte> room = worker_.arena().reserve(bytes);
 	std::span<std::byte> claimed;
 	if (room.empty()) {
@@ -322,7 +331,8 @@ std::span<std::byte> DmUserChannel::give_read_room()
 	}
 	size_t used = 0;
 	for (Pending &pending : pending_) {
-		if (pending.error != 0 || pending.header.type != DM_USER_REQUEST_READ)
+		if (pending.error != 0 || pending.header.type != DM_USER_REQUEST_READ ||
+		    !pending.lent.bytes.empty())
 			continue;
 		if (room.empty()) {
 			pending.error = ENOMEM;
@@ -332,13 +342,6 @@ std::span<std::byte> DmUserChannel::give_read_room()
 		used += aligned(pending.header.length);
 	}
 	return claimed;
-}
-
-void DmUserChannel::execute(Pending &pending)
-{
-	pending.lent = worker_.lend(pending.flight);
-	if (pending.lent.bytes.empty())
-		pending.error = worker_.execute(pending.flight, pending.data);
 }
 
 int DmUserChannel::serve_batch()
@@ -352,8 +355,8 @@ int DmUserChannel::serve_batch()
 	int failure = 0;
 	for (size_t i = 0; i < pending_.size(); i++) {
 		Pending &pending = pending_[i];
-		if (pending.error == 0)
-			execute(pending);
+		if (pending.error == 0 && pending.lent.bytes.empty())
+			pending.error = worker_.execute(pending.flight, pending.data);
 		dm_user_message reply = reply_header(pending.header, pending.error);
 		std::span<const std::byte> data;
 		if (reply.length > 0)
@@ -395,8 +398,11 @@ int DmUserChannel::answer(size_t from, size_t to)
 	int failure = replies_.send(sender_);
 	for (size_t i = from; i < to; i++) {
 		const Pending &pending = pending_[i];
-		if (!pending.lent.bytes.empty()) {
-			worker_.complete(pending.flight, pending.lent);
+		if (!pending.lent.bytes.empty() && pending.error == 0) {
+			if (failure == 0)
+				worker_.complete(pending.flight, pending.lent);
+			else // it may be what could not be sent
+				worker_.complete(pending.flight, failure, {});
 			continue;
 		}
 		bool read_failed =

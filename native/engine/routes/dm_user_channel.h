@@ -90,8 +90,8 @@ private:
 	bool serve_received(ChannelEnd &end);
 	void accept(const ChannelRequest &request);
 	int serve_batch();
-	void execute(Pending &pending);
-	// Hands the reads of the batch their room. Returns what must be released.
+	// Hands the reads of the batch what they are lent, or room. Returns what must be
+	// released.
 	std::span<std::byte> give_read_room();
 	std::span<std::byte> own_read_room(size_t bytes);
 	// Sends the answers gathered and completes their requests, [from, to).
