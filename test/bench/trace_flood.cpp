@@ -2,7 +2,7 @@
 // Writes made-up requests into the trace file of an idle disk, through the
 // engine's own ring writer and at a given pace, for scripts/bench/trace.mjs.
 //
-//   trace_flood FILE DISK RINGS CAPACITY COUNT PER_SECOND
+//   trace_flood FILE DISK COUNT PER_SECOND
 //
 // Prints one line of JSON: how many were written, the first sequence, and the seconds it took.
 #include <algorithm>
@@ -58,17 +58,16 @@ bioscope_trace_record make(uint64_t sequence, uint64_t now, uint32_t disk, uint3
 
 int main(int argc, char **argv)
 {
-	if (argc != 7) {
-		std::fprintf(stderr,
-			     "usage: trace_flood FILE DISK RINGS CAPACITY COUNT PER_SECOND\n");
+	if (argc != 5) {
+		std::fprintf(stderr, "usage: trace_flood FILE DISK COUNT PER_SECOND\n");
 		return 2;
 	}
 	const auto disk = static_cast<uint32_t>(std::strtoul(argv[2], nullptr, 10));
-	const auto rings = static_cast<uint32_t>(std::strtoul(argv[3], nullptr, 10));
-	const uint64_t count = std::strtoull(argv[5], nullptr, 10);
-	const double pace = std::strtod(argv[6], nullptr);
+	const uint64_t count = std::strtoull(argv[3], nullptr, 10);
+	const double pace = std::strtod(argv[4], nullptr);
 	const std::unique_ptr<bioscope::TraceFile> trace =
-	    bioscope::TraceFile::resume(argv[1], disk, rings, std::strtoull(argv[4], nullptr, 10));
+	    bioscope::TraceFile::resume(argv[1], disk);
+	const uint32_t rings = trace->ring_count();
 	const uint64_t first = trace->last_sequence() + 1;
 	const Clock::time_point began = Clock::now();
 	uint64_t written = 0;

@@ -36,7 +36,7 @@ export async function buildFlood() {
  * it: the rings have one writer.
  */
 export function flood({ tracePath, number }, records, perSecond, signal) {
-  const words = [tracePath, number, RINGS, RING_RECORDS, records, perSecond].map(String);
+  const words = [tracePath, number, records, perSecond].map(String);
   const child = spawn(flooder, words, {
     stdio: ['ignore', 'pipe', 'inherit'],
     timeout: (30 + (10 * records) / perSecond) * 1000,
