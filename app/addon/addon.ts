@@ -189,7 +189,8 @@ export interface NativeAddon extends HelperSockets {
   openDisk(options: DiskOptions): Promise<NativeDisk>;
   /**
    * Closes the images of the disks that were handed over. What is kept of their requests
-   * stays until the process ends, for recordings to read.
+   * stays until the process ends, for recordings to read, but for payloads that are no copies
+   * but lie in the image: these are another engine's now.
    */
   letGoOfImages(): Promise<void>;
   openTrace(path: string, from: 'oldest' | 'newest'): NativeTraceReader;

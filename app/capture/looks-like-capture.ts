@@ -1,6 +1,6 @@
 /** Told apart from an image before either is opened. */
 import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 
 /** The header of a capture is within so many bytes. */
 const LOOK_BYTES = 64 * 1024;
@@ -12,7 +12,8 @@ const LOOK_BYTES = 64 * 1024;
  */
 export async function looksLikeCapture(path: string): Promise<boolean> {
   try {
-    // A named pipe that nobody writes to would never be open.
+    // To open a pipe or a tape does something to it; a pipe put there since would never be open.
+    if (!(await stat(path)).isFile()) return false;
     const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       if (!(await file.stat()).isFile()) return false;

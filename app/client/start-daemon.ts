@@ -108,7 +108,8 @@ export async function replaceDaemon(options: StartOptions, oldPid: number): Prom
     const outrun = attempt.end === `status ${EXIT_DAEMON_RUNNING}`;
     if (attempt.end !== null && !outrun)
       throw startFailed(`The next daemon ended (${attempt.end}).`, paths.log, logStart);
-    await Promise.race([sleep(REPLACE_POLL_MS), attempt.ended]);
+    const pause = sleep(REPLACE_POLL_MS);
+    await (outrun ? pause : Promise.race([pause, attempt.ended]));
   }
   throw startFailed(
     `No other daemon served within ${REPLACE_TIMEOUT_MS / 1000} s.`,

@@ -55,8 +55,10 @@ async function main(isKeptCode: boolean): Promise<void> {
 
   const recordings = new Recordings(log);
   const cpu = new CpuMeter();
+  let isLockOurs = true;
   const shutDown = ({ handedOver }: { readonly handedOver: boolean }) => {
     // The next daemon serves from here on.
+    isLockOurs = !handedOver;
     if (handedOver) addon.unlockFile(lock);
     else log('ends');
     disks.setClosing(true);
@@ -100,7 +102,8 @@ async function main(isKeptCode: boolean): Promise<void> {
     server.announceStatistics(() => data);
   }, STATISTICS_MS);
   const live = () => {
-    if (disks.targets.tags().size > 0) showLife(paths.lock);
+    // After a change of daemons the other one's life is what counts.
+    if (isLockOurs && disks.targets.tags().size > 0) showLife(paths.lock);
   };
   setInterval(live, LIFE_MS);
   // One that has just been attached: the lock's time may be hours old.

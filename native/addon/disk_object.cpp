@@ -19,8 +19,8 @@ namespace bioscope
 // The most that one call copies: what the contract allows a client to ask for.
 static constexpr uint64_t longest_read = 1 << 20;
 
-// Disks that other engines serve now: their traces and payloads are kept until this process
-// ends.
+// Disks that other engines serve now: their traces, and the payloads that are copies, are
+// kept until this process ends.
 static std::mutex handed_over_mutex;
 static std::vector<std::shared_ptr<OpenDisk>> handed_over;
 
@@ -403,10 +403,17 @@ Napi::Value DiskObject::let_go_of_images(const Napi::CallbackInfo &info)
 {
 	auto work = []() -> Done {
 		std::lock_guard lock(handed_over_mutex);
+		std::exception_ptr first;
 		for (const auto &open : handed_over) {
-			if (!open->image->is_gone())
-				open->image->let_go();
+			try {
+				if (!open->image->is_gone())
+					open->image->let_go();
+			} catch (...) { // one that cannot be closed keeps no other
+				first = first ? first : std::current_exception();
+			}
 		}
+		if (first)
+			std::rethrow_exception(first);
 		return {};
 	};
 	return Task<Done>::run(info.Env(), work, undefined);

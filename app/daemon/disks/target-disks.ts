@@ -146,6 +146,8 @@ export class TargetDisks {
   async handOver(onBegin: () => void = () => undefined): Promise<void> {
     // The next daemon is to find a table, and in the state file its size.
     while (this.changes.size > 0) await Promise.allSettled(this.changes);
+    // Somebody else may have asked first: its answer frees the lock, and no other.
+    this.table.refuseHandedOver();
     const entries = this.table.list().filter(({ disk }) => disk.state !== 'failed');
     const stuck = entries.filter(
       ({ disk, target }) => target === null || disk.state !== 'attached',

@@ -11,12 +11,12 @@ export function channelsCheck(channels: number, processors = availableParallelis
   const why =
     channels === usual
       ? 'a channel’s thread and the program whose requests it serves keep a processor busy each. BIOSCOPE_THREADS in the daemon’s environment asks for another number, two threads a channel.'
-      : `BIOSCOPE_THREADS was set when the daemon started. Without it there would be ${gets(usual)}.`;
+      : `BIOSCOPE_THREADS says so, or there were other processors when the daemon started. By themselves these make it ${gets(usual)}.`;
   return {
     id: 'channels',
     title: 'Channels',
     finding: 'ok',
-    detail: `A disk gets ${gets(channels)} on the ${processors} ${processors === 1 ? 'processor' : 'processors'} that Bioscope may run on: ${why}`,
+    detail: `A disk gets ${gets(channels)} on the ${processors} ${processors === 1 ? 'processor' : 'processors'} that Bioscope may run on: ${why} A disk that is gone on with keeps as many as its trace has threads for.`,
     remedy: [],
     routes: ['dm-user'],
   };

@@ -111,7 +111,7 @@ test('how many channels a disk gets is told, and why', () => {
     'A disk gets 1 channel on the 2 processors that Bioscope may run on: a ',
   );
   expect(channelsCheck(3, 1).detail).toBe(
-    'A disk gets 3 channels on the 1 processor that Bioscope may run on: BIOSCOPE_THREADS was set when the daemon started. Without it there would be 1 channel.',
+    'A disk gets 3 channels on the 1 processor that Bioscope may run on: BIOSCOPE_THREADS says so, or there were other processors when the daemon started. By themselves these make it 1 channel. A disk that is gone on with keeps as many as its trace has threads for.',
   );
 });
 

@@ -72,6 +72,17 @@ describe('handing over', () => {
     expect(taken.get(target.tag)?.serving).toBeDefined();
   });
 
+  test('is answered once: who asks meanwhile is refused, and the disk is let go of once', async () => {
+    await disks.attach(image, false);
+    addon.calls.length = 0;
+    const first = disks.targets.handOver();
+    const second = await failure(disks.targets.handOver());
+    expect(second.value.code).toBe('DAEMON_STOPPING');
+    await first;
+    expect((await failure(disks.targets.handOver())).value.code).toBe('DAEMON_STOPPING');
+    expect(addon.calls).toEqual(['handOver']);
+  });
+
   test('what cannot be taken over at once is opened anew', async () => {
     const disk = await disks.attach(image, false);
     const { target } = savedOf(disk);
