@@ -19,17 +19,10 @@ bool ReferredPages::each_group(uint64_t offset, uint64_t length, Visit visit) co
 {
 	if (length == 0 || offset >= most_bytes)
 		return true;
-	uint64_t page = offset / page_bytes;
-	const uint64_t last = (offset + std::min(length, most_bytes - offset) - 1) / page_bytes;
-	while (page <= last) {
-		const uint64_t first = page % group_pages;
-		const uint64_t count = std::min(group_pages - first, last + 1 - page);
-		const uint64_t mask = ((1ULL << count) - 1) << first;
-		if (!visit(groups_[page / group_pages], mask, page - first))
-			return false;
-		page += count;
-	}
-	return true;
+	return each_page_group(offset, std::min(length, most_bytes - offset),
+			       [&](uint64_t group, uint64_t mask, uint64_t page) {
+				       return visit(groups_[group], mask, page);
+			       });
 }
 
 static void *zeroed_mapping(uint64_t bytes)

@@ -10,6 +10,8 @@
 #include <optional>
 #include <span>
 
+#include "page_groups.h"
+
 namespace bioscope
 {
 
@@ -24,7 +26,7 @@ namespace bioscope
 class ReferredPages
 {
 public:
-	static constexpr uint64_t page_bytes = 4096;
+	static constexpr uint64_t page_bytes = bioscope::page_bytes;
 	static constexpr uint64_t most_bytes = 64ULL << 30;
 
 	// What was referred to before so many bytes were referred to is old, and not worth a
@@ -85,7 +87,6 @@ private:
 		std::atomic<uint64_t> state;
 		std::atomic<uint64_t> referred_at; // by referred_bytes_, the last time
 	};
-	static constexpr uint64_t group_pages = 16;
 	static constexpr uint64_t group_bytes = group_pages * page_bytes;
 	static constexpr uint64_t groups = most_bytes / group_bytes;
 	static constexpr uint64_t one_changing = 1ULL << 16;

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "../error.h"
+#include "../page_groups.h"
 #include "../racing_copy.h"
 
 namespace bioscope
@@ -41,24 +42,6 @@ bool one_page_cache(unsigned type, bool read_only)
 						TMPFS_MAGIC,       OVERLAYFS_SUPER_MAGIC,
 						MSDOS_SUPER_MAGIC, EXFAT_SUPER_MAGIC};
 	return std::find(known.begin(), known.end(), type) != known.end();
-}
-
-// Calls visit(group, mask of its pages) for every group that the range touches, until one
-// returns false. Returns whether none did.
-template <typename Visit> bool each_group(uint64_t offset, uint64_t length, Visit visit)
-{
-	constexpr uint64_t pages = 16;
-	uint64_t page = offset / ImageWindow::page_bytes;
-	const uint64_t end =
-	    (offset + length + ImageWindow::page_bytes - 1) / ImageWindow::page_bytes;
-	while (page < end) {
-		const uint64_t first = page % pages;
-		const uint64_t count = std::min(pages - first, end - page);
-		if (!visit(page / pages, ((1U << count) - 1) << first))
-			return false;
-		page += count;
-	}
-	return true;
 }
 } // namespace
 
@@ -153,7 +136,7 @@ bool ImageWindow::inside(uint64_t offset, uint64_t length) const
 bool ImageWindow::knows(uint64_t offset, uint64_t length) const
 {
 	return inside(offset, length) &&
-	       each_group(offset, length, [this](uint64_t group, uint32_t mask) {
+	       each_page_group(offset, length, [this](uint64_t group, uint32_t mask, uint64_t) {
 		       return (groups_[group].load(std::memory_order_relaxed) & mask) == mask;
 	       });
 }
@@ -204,7 +187,7 @@ void ImageWindow::was_read(uint64_t offset, uint64_t length)
 	}
 	// Read from a hole of a file in memory, there is no page, and to touch the mapping
 	// would make one. Asked once: what is written later is marked then.
-	each_group(offset, length, [this](uint64_t group, uint32_t) {
+	each_page_group(offset, length, [this](uint64_t group, uint32_t, uint64_t) {
 		if ((groups_[group].load(std::memory_order_relaxed) & asked) == 0)
 			ask(group);
 		return true;
@@ -235,7 +218,7 @@ void ImageWindow::ask(uint64_t group)
 void ImageWindow::mark(uint64_t offset, uint64_t length)
 {
 	uint64_t fresh = 0;
-	each_group(offset, length, [&](uint64_t group, uint32_t mask) {
+	each_page_group(offset, length, [&](uint64_t group, uint32_t mask, uint64_t) {
 		// Most often it is known already, and then the line stays shared.
 		if ((groups_[group].load(std::memory_order_relaxed) & mask) != mask &&
 		    (groups_[group].fetch_or(mask, std::memory_order_relaxed) & known) == 0)
@@ -254,15 +237,16 @@ void ImageWindow::forget(uint64_t offset, uint64_t length)
 	if (offset >= bytes_ || length == 0)
 		return;
 	uint64_t emptied = 0;
-	each_group(offset, std::min(length, bytes_ - offset), [&](uint64_t group, uint32_t mask) {
-		if (groups_[group].load(std::memory_order_relaxed) & mask) {
-			const uint32_t before =
-			    groups_[group].fetch_and(~mask, std::memory_order_relaxed);
-			if ((before & known) != 0 && (before & known & ~mask) == 0)
-				emptied++;
-		}
-		return true;
-	});
+	each_page_group(offset, std::min(length, bytes_ - offset),
+			[&](uint64_t group, uint32_t mask, uint64_t) {
+				if (groups_[group].load(std::memory_order_relaxed) & mask) {
+					const uint32_t before = groups_[group].fetch_and(
+					    ~mask, std::memory_order_relaxed);
+					if ((before & known) != 0 && (before & known & ~mask) == 0)
+						emptied++;
+				}
+				return true;
+			});
 	used_groups_.fetch_sub(emptied, std::memory_order_relaxed);
 }
 

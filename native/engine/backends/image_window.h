@@ -9,6 +9,8 @@
 #include <memory>
 #include <span>
 
+#include "../page_groups.h"
+
 namespace bioscope
 {
 
@@ -32,7 +34,7 @@ namespace bioscope
 class ImageWindow
 {
 public:
-	static constexpr uint64_t page_bytes = 4096;
+	static constexpr uint64_t page_bytes = bioscope::page_bytes;
 	static constexpr uint64_t most_resident_bytes = 256 << 20;
 	// Of a file that is larger, the rest goes by system calls.
 	static constexpr uint64_t most_bytes = 64ULL << 30;
@@ -80,7 +82,6 @@ private:
 	// The pages of 64 KiB, as the kernel maps them around a fault: a bit for each that is
 	// known, and one that says that the kernel was asked which are there.
 	using Group = std::atomic<uint32_t>;
-	static constexpr uint64_t group_pages = 16;
 	static constexpr uint32_t known = (1U << group_pages) - 1;
 	static constexpr uint32_t asked = 1U << group_pages;
 	static constexpr uint64_t group_bytes = group_pages * page_bytes;
